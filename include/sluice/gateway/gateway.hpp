@@ -1,0 +1,95 @@
+/// A compiled document: what a gateway is at run time. And the snapshot: all gateways of a configuration, the
+/// host table, exchanged as a whole by a reload. Immutable, shared by workers.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/base/diagnostics.hpp"
+#include "sluice/base/metrics.hpp"
+#include "sluice/gateway/integration.hpp"
+#include "sluice/gateway/router.hpp"
+#include "sluice/net/ip_set.hpp"
+#include "sluice/spec/api.hpp"
+
+namespace sluice::gateway {
+
+/// Metrics of one operation, by status class and code; made at load.
+struct OperationMetrics;
+
+/// An operation ready to run.
+struct Plan {
+  OperationInfo info;
+  spec::Mark mark;
+  std::shared_ptr<const Integration> integration;  ///< nullptr: 501
+  /// Why it answers 501: "not_built" (a later step), "no_integration"; empty otherwise.
+  std::string refused_slug;
+  std::string refused_what;  ///< what is not built, for explain and the message
+  std::shared_ptr<const http::RenderedResponse> constant;
+  bool needs_values = false;
+  std::shared_ptr<OperationMetrics> metrics;
+};
+
+struct GatewaySettings {
+  std::string id;
+  spec::LoadOptions load;
+  Profile profile = Profile::open;
+  Duration timeout = std::chrono::seconds(300);
+  std::optional<std::uint64_t> request_body_limit;  ///< limits.request_body; profile cloud: 2.5 MB
+  std::optional<std::uint64_t> response_body_limit;
+  std::vector<std::string> domains;
+};
+
+class Gateway {
+ public:
+  /// Compiles; nullptr when the document cannot be read at all. With errors in `diagnostics` the result is
+  /// for tools only. `metrics` may be nullptr (tools).
+  static std::shared_ptr<const Gateway> compile(const GatewaySettings& settings,
+                                                const Environment& environment, const IntegrationTable& table,
+                                                MetricsRegistry* metrics, Diagnostics& diagnostics);
+  virtual ~Gateway() = default;
+
+  [[nodiscard]] virtual const GatewaySettings& settings() const noexcept = 0;
+  [[nodiscard]] virtual const spec::Api& api() const noexcept = 0;
+  [[nodiscard]] virtual const Router& router() const noexcept = 0;
+  /// plan of a Match's (route, operation).
+  [[nodiscard]] virtual const Plan& plan(std::size_t route, std::size_t operation) const noexcept = 0;
+  [[nodiscard]] virtual const std::vector<RouteInput>& routes() const noexcept = 0;
+  /// Metrics of requests that match no operation.
+  [[nodiscard]] virtual const std::shared_ptr<OperationMetrics>& unmatched_metrics() const noexcept = 0;
+};
+
+/// Settings that hold for every request whatever its gateway.
+struct SnapshotSettings {
+  net::IpSet trusted_proxies;
+  std::string service_domain;  ///< empty: none
+};
+
+class Snapshot {
+ public:
+  /// The gateway of a host (host_of_authority): exact, wildcard (one label), "ID.service_domain" and
+  /// "ID.localhost", default. nullptr: 404.
+  [[nodiscard]] const Gateway* find(std::string_view host) const noexcept;
+  [[nodiscard]] const std::vector<std::shared_ptr<const Gateway>>& gateways() const noexcept {
+    return gateways_;
+  }
+  [[nodiscard]] const SnapshotSettings& settings() const noexcept { return settings_; }
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+
+  /// Errors (two gateways with one domain, two defaults, one id twice) were reported by the configuration.
+  static std::shared_ptr<const Snapshot> make(std::vector<std::shared_ptr<const Gateway>> gateways,
+                                              SnapshotSettings settings, std::uint64_t version);
+
+ private:
+  std::vector<std::shared_ptr<const Gateway>> gateways_;
+  SnapshotSettings settings_;
+  std::uint64_t version_ = 0;
+  std::map<std::string, const Gateway*, std::less<>> exact_;
+  std::map<std::string, const Gateway*, std::less<>> wildcard_;
+  const Gateway* default_ = nullptr;
+};
+
+}  // namespace sluice::gateway
