@@ -42,8 +42,8 @@ struct RequestRecord {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   int status = 0;
-  bool aborted = false;             ///< the response broke after its head
-  std::size_t operation_index = 0;  ///< index of the operation's metrics in the pinned snapshot
+  bool aborted = false;           ///< the response broke after its head
+  const void* metrics = nullptr;  ///< the handler's own: what finished() counts on; lives in `pinned`
 };
 
 /// One request's surroundings. Belongs to the connection, used again for the next request.
