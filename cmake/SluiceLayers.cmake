@@ -3,7 +3,7 @@
 
 # Two precompiled headers: one for code that knows no sockets, one for code that does.
 function(sluice_pch NAME HEADER)
-  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/${NAME}.cpp" "")
+  file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/${NAME}.cpp" CONTENT "")
   add_library(${NAME} OBJECT "${CMAKE_CURRENT_BINARY_DIR}/${NAME}.cpp")
   target_link_libraries(${NAME} PUBLIC sluice_options nlohmann_json::nlohmann_json spdlog::spdlog ${ARGN})
   target_precompile_headers(${NAME} PRIVATE "${HEADER}")
@@ -30,7 +30,13 @@ function(sluice_layer LAYER)
   target_link_libraries(sluice_${LAYER} PUBLIC sluice_options ${ARG_DEPENDS})
 endfunction()
 
-# One test program a folder of tests; the program's tests are found at build time and run in parallel by ctest.
+# One test program a folder of tests. Release finds the single tests at build time, so that ctest runs them in
+# parallel and each starts afresh; under sanitizers a program is two ctest tests, half of its tests each, since a
+# process that starts costs more there than most tests do.
+# Test code is compiled without optimization (SLUICE_TEST_FLAGS), what it tests as the preset says.
+set(SLUICE_TEST_FLAGS -O0 -U_FORTIFY_SOURCE -Wno-character-conversion CACHE STRING "Compiler flags of the tests' own files")
+mark_as_advanced(SLUICE_TEST_FLAGS)
+
 function(sluice_test NAME)
   cmake_parse_arguments(ARG "NET" "FOLDER;LABEL;TIMEOUT" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/*.cpp")
@@ -43,15 +49,37 @@ function(sluice_test NAME)
   add_executable(${NAME} ${sources})
   target_include_directories(${NAME} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
   target_compile_definitions(${NAME} PRIVATE SLUICE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_compile_options(${NAME} PRIVATE ${SLUICE_TEST_FLAGS})
+  set(pch sluice_pch_test_core)
   if(ARG_NET)
-    target_link_libraries(${NAME} PRIVATE sluice_pch_net)
-    target_precompile_headers(${NAME} REUSE_FROM sluice_pch_net)
-  else()
-    target_link_libraries(${NAME} PRIVATE sluice_pch_core)
-    target_precompile_headers(${NAME} REUSE_FROM sluice_pch_core)
+    set(pch sluice_pch_test_net)
   endif()
-  include(GoogleTest)
-  gtest_discover_tests(${NAME} DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}")
+  target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} ${pch} GTest::gmock GTest::gtest_main)
+  target_precompile_headers(${NAME} REUSE_FROM ${pch})
+  if(SLUICE_SANITIZE)
+    foreach(half RANGE 1)
+      add_test(NAME ${NAME}.${half} COMMAND ${NAME} --gtest_brief=1)
+      set_tests_properties(${NAME}.${half} PROPERTIES TIMEOUT 600 LABELS "${ARG_LABEL}"
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=2;GTEST_SHARD_INDEX=${half}")
+    endforeach()
+  else()
+    include(GoogleTest)
+    gtest_discover_tests(${NAME} DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
+      PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}")
+  endif()
+endfunction()
+
+# A file of Python tests as one ctest test; it finds the daemon by SLUICE_BIN.
+function(sluice_python_test NAME)
+  cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "FILES;ARGUMENTS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME ${NAME} COMMAND ${SLUICE_PYTHON} -m pytest -q -p no:cacheprovider ${ARG_ARGUMENTS} ${ARG_FILES}
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(${NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}"
+    ENVIRONMENT "SLUICE_BIN=$<TARGET_FILE:sluice>;SLUICE_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+  if(ARG_SERIAL)
+    set_tests_properties(${NAME} PROPERTIES RUN_SERIAL ON)
+  endif()
 endfunction()

@@ -10,9 +10,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION
 endif()
 
 option(SLUICE_TESTS "Build the tests" ON)
-option(SLUICE_FUZZ "Build the fuzz targets (clang only)" OFF)
-option(SLUICE_BENCH "Build the benchmarks' own parts" OFF)
+option(SLUICE_FUZZ "Instrument for libFuzzer and build the fuzz targets (clang with ASan only)" OFF)
 option(SLUICE_COVERAGE "Instrument for llvm-cov" OFF)
+set(SLUICE_PYTHON /usr/bin/python3 CACHE FILEPATH "The Python that runs the tests (Debian's, for its packages)")
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers, comma-separated: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -39,7 +39,7 @@ endif()
 target_link_options(sluice_options INTERFACE -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now)
 
 find_program(SLUICE_MOLD mold)
-if(SLUICE_MOLD AND NOT SLUICE_FUZZ)
+if(SLUICE_MOLD)
   target_link_options(sluice_options INTERFACE -fuse-ld=mold)
 endif()
 

@@ -1,0 +1,6 @@
+// Precompiled for the tests of code that knows sockets.
+#pragma once
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "../../src/pch_net.hpp"
