@@ -92,9 +92,17 @@ class Headers {
   void remove(FieldId id) noexcept;
   /// Removes the hop-by-hop fields of RFC 9110 section 7.6.1: Connection and those that it names, Keep-Alive,
   /// Proxy-Connection, Proxy-Authenticate, Proxy-Authorization, TE, Trailer, Transfer-Encoding, Upgrade.
+  /// End-to-end fields that have a FieldId stay even where Connection names them, so that a client cannot
+  /// strip Authorization or X-Forwarded-For.
   void remove_hop_by_hop();
   void clear() noexcept;
   void reserve(std::size_t fields, std::size_t bytes);
+
+  /// For parsers: clears, then keeps a copy of `block` for add_range to point into.
+  void assign_block(std::string_view block);
+  /// For parsers: a field that lies inside the block; offsets from its start.
+  void add_range(FieldId id, std::size_t name_at, std::size_t name_size, std::size_t value_at,
+                 std::size_t value_size);
 
   /// The first field of that name.
   [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const noexcept;

@@ -22,6 +22,8 @@ class CanonicalPath {
   static Result<CanonicalPath> parse(std::string_view path);
   /// parse into an object that is used again, without allocation in the common case.
   Result<void> assign(std::string_view path);
+  /// Back to the empty path of "OPTIONS *".
+  void clear() noexcept;
 
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
   [[nodiscard]] std::size_t size() const noexcept { return segments_.size(); }
@@ -39,6 +41,9 @@ class CanonicalPath {
     std::uint32_t at;
     std::uint32_t size;
   };
+  bool assign_plain(std::string_view path);
+  Result<void> assign_encoded(std::string_view path);
+
   std::string text_;
   std::string decoded_;
   std::vector<Range> segments_;
@@ -61,6 +66,8 @@ Result<Target> split_target(std::string_view target);
 bool is_valid_authority(std::string_view authority) noexcept;
 /// "Example.COM.:8080" → "example.com" (lower case, without port and final dot). IPv6 keeps its brackets.
 std::string host_of_authority(std::string_view authority);
+/// The same into a string that is used again.
+void assign_host_of_authority(std::string& out, std::string_view authority);
 
 /// name=value pairs of a query or form, decoded ('+' is a space), in order; a part without '=' has an empty
 /// value.
