@@ -34,7 +34,7 @@ endfunction()
 # parallel and each starts afresh; under sanitizers a program is two ctest tests, half of its tests each, since a
 # process that starts costs more there than most tests do.
 # Test code is compiled without optimization (SLUICE_TEST_FLAGS), what it tests as the preset says.
-set(SLUICE_TEST_FLAGS -O0 -U_FORTIFY_SOURCE -Wno-character-conversion CACHE STRING "Compiler flags of the tests' own files")
+set(SLUICE_TEST_FLAGS -O0 -U_FORTIFY_SOURCE CACHE STRING "Compiler flags of the tests' own files")
 mark_as_advanced(SLUICE_TEST_FLAGS)
 
 function(sluice_test NAME)
