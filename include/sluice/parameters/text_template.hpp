@@ -12,30 +12,36 @@
 
 namespace sluice::parameters {
 
-/// Where the text lands. url looks at each part of the URL by itself; json_text is an option that is JSON
-/// text.
+/// Where the text lands.
 enum class Landing : std::uint8_t {
-  url,
-  url_query_value,
+  url,              ///< an absolute http or https URL; each part is looked at by itself
+  url_path,         ///< a URL from its path on
+  url_query_value,  ///< one name or value of a query: literal text is encoded too
   header,
-  json_text,
-  json_content,
-  html_content,
+  json_text,     ///< an option that is JSON text
+  json_content,  ///< a body of a JSON type
+  html_content,  ///< a body of an HTML or XML type
   plain,
   object_key
 };
 
+/// Immutable after compile; shared by workers.
 class TextTemplate {
  public:
-  /// Names that are no parameter of `set` stay as written. Errors (config): for json_text, text that cannot
-  /// be JSON whatever the values.
+  /// Names that are no parameter of `set` stay as written. Errors (config): a parameter in a URL's scheme, a
+  /// URL that is none whatever the values, a fragment, a header with control characters; for json_text, text
+  /// that cannot be JSON whatever the values.
   static Result<TextTemplate> compile(std::string_view text, Landing landing, const ParameterSet& set);
 
   /// Errors (invalid, downstream, slug "parameter_…"): a value that may not stand there; message names the
   /// parameter.
   [[nodiscard]] Result<std::string> render(const Values& values) const;
-  /// No parameter in it: render() gives this text.
-  [[nodiscard]] bool is_constant() const noexcept;
+  /// render() onto the end of `out`, which holds half of it after an error.
+  [[nodiscard]] Result<void> append(std::string& out, const Values& values) const;
+  /// No parameter in it: render() gives constant().
+  [[nodiscard]] bool is_constant() const noexcept { return constant_; }
+  /// What render() gives where is_constant(); differs from source() by encoding.
+  [[nodiscard]] const std::string& constant() const noexcept;
   [[nodiscard]] const std::string& source() const noexcept { return source_; }
   /// url: a parameter stands in the host (then only public addresses may be reached).
   [[nodiscard]] bool has_parameter_in_host() const noexcept { return parameter_in_host_; }
@@ -50,10 +56,19 @@ class TextTemplate {
     std::vector<std::size_t> indices;  ///< candidates in order of precedence
     Position position = Position::text;
   };
+  class UrlWriter;
+
+  void tokenize(std::string_view text, const ParameterSet& set);
+  Result<void> place_in_url();
+  Result<void> place_in_json();
+  [[nodiscard]] Result<void> append_url(std::string& out, const Values& values) const;
+  [[nodiscard]] Result<void> append_value(std::string& out, const Piece& piece, std::string_view text) const;
+
   std::string source_;
   Landing landing_ = Landing::plain;
   std::vector<Piece> pieces_;
   bool parameter_in_host_ = false;
+  bool constant_ = false;
 };
 
 }  // namespace sluice::parameters

@@ -2,6 +2,7 @@
 /// OpenAPI's styles, defaults applied. spec.md section 3.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -27,7 +28,11 @@ struct PathCapture {
 struct Value {
   bool present = false;  ///< from the request or by default
   bool from_default = false;
+  /// An array whose items came one by one (`?id=1&id=2`), not as one delimited text.
+  bool exploded = false;
   std::vector<std::string> items;
+  /// A primitive that came more than once: the texts before the last, in order. `items` holds the last.
+  std::vector<std::string> earlier;
   /// Arrays and objects: comma-separated.
   [[nodiscard]] std::string text() const;
 };
@@ -42,9 +47,16 @@ class ParameterSet {
   [[nodiscard]] bool contains(std::string_view name) const noexcept;
   /// Indices of that name in the order path, query, header, cookie.
   [[nodiscard]] std::vector<std::size_t> find(std::string_view name) const;
+  /// Any parameter of that place.
+  [[nodiscard]] bool has(spec::ParameterIn in) const noexcept { return has_[static_cast<std::size_t>(in)]; }
+  /// Whether a form-exploded object takes the query (or cookie) pair of that name: its schema's properties,
+  /// or, where it lists none, every name that no other parameter of that place has.
+  [[nodiscard]] bool is_property(std::size_t index, std::string_view name) const noexcept;
 
  private:
   std::vector<spec::Parameter> parameters_;
+  std::vector<std::vector<std::string>> properties_;  ///< aligned with parameters_
+  std::array<bool, 4> has_{};
 };
 
 /// Values of a set in one request; aligned with ParameterSet::parameters().
@@ -53,7 +65,7 @@ class Values {
   Values() = default;
   /// Never fails: what cannot be read by its style is absent (validation, a later phase, reports it).
   static Values extract(const ParameterSet& set, const http::Request& request,
-                        const std::vector<PathCapture>& captures);
+                        std::vector<PathCapture> captures);
   [[nodiscard]] const Value& operator[](std::size_t index) const noexcept { return values_[index]; }
   [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
   /// The first of these that is present; an absent Value when none is.
