@@ -129,9 +129,8 @@ Value read_matrix(const Parameter& parameter, std::string_view text) {
       return {};
     }
     if (parameter.shape != ParameterShape::array || !parameter.explode) {
-      return parts.size() == 1
-                 ? read_delimited(parameter.shape, false, content, by(','), Coding::decoded)
-                 : Value{};
+      return parts.size() == 1 ? read_delimited(parameter.shape, false, content, by(','), Coding::decoded)
+                               : Value{};
     }
     value.items.emplace_back(content);
   }
