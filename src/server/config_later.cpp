@@ -1,0 +1,321 @@
+/// Functions and containers, and the keys that later steps build: these are checked for their shape, so that
+/// a configuration for a later version starts, and told as [not-built].
+#include <algorithm>
+#include <array>
+
+#include "config_reader.hpp"
+#include "sluice/base/codec.hpp"
+
+namespace sluice::server {
+
+namespace {
+
+constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
+
+using MappedTargets = std::vector<std::pair<std::string, gateway::MappedTarget>>;
+
+/// `url` of a function or container. Returns whether the key is there at all.
+bool read_mapping(Section& section, const std::string& id, MappedTargets& targets) {
+  if (!section.has("url")) {
+    return false;
+  }
+  const auto text = section.text("url");
+  if (!text) {
+    return true;
+  }
+  const Result<client::Url> url = client::parse_url(*text);
+  if (url.has_error()) {
+    section.error(*section.node("url"), "bad-url", "`url` is no usable URL: " + url.error().detail,
+                  "write http://HOST:PORT/, https://HOST/ or unix:/PATH");
+    return true;
+  }
+  targets.emplace_back(id, gateway::MappedTarget{url.value()});
+  return true;
+}
+
+/// Keys of a function's or container's own process beside `url`.
+void refuse_beside_url(Section& section, std::initializer_list<std::string_view> keys, std::string_view what) {
+  for (const std::string_view key : keys) {
+    if (section.has(key)) {
+      section.error(*section.node(key), "conflicting-keys",
+                    "`" + std::string(key) + "` has no meaning beside `url`: " + std::string(what) +
+                        " is either reached by a URL or run here");
+    }
+  }
+}
+
+bool known_runtime(std::string_view runtime) {
+  constexpr std::array<std::string_view, 2> families{"nodejs", "python"};
+  return std::any_of(families.begin(), families.end(), [&](std::string_view family) {
+    return runtime.starts_with(family) &&
+           std::all_of(runtime.begin() + static_cast<std::ptrdiff_t>(family.size()), runtime.end(),
+                       [](char letter) { return letter >= '0' && letter <= '9'; });
+  });
+}
+
+void read_service_accounts(Section& root) {
+  const spec::Node* node = root.node("service_accounts");
+  if (node == nullptr) {
+    return;
+  }
+  for_each_member(root.context(), *node, "service_accounts",
+                  [&](const std::string& id, const spec::Node& value, const spec::Member&) {
+                    Section account(root.context(), value, "the service account " + id);
+                    root.context().config.service_accounts.push_back(id);
+                    unsigned ways = 0;
+                    if (const auto path = account.path("authorized_key")) {
+                      root.context().config.files.push_back(*path);
+                      ++ways;
+                    }
+                    if (const spec::Node* key = account.node("static_key")) {
+                      Section pair(root.context(), *key, "`static_key`");
+                      pair.secret("id");
+                      pair.secret("secret");
+                      if (key->is_mapping() && (!pair.has("id") || !pair.has("secret"))) {
+                        pair.error(*key, "missing-key", "`static_key` needs `id` and `secret`");
+                      }
+                      ++ways;
+                    }
+                    account.one_of("prefer", {"static_key", "authorized_key", "token", "metadata"});
+                    ways += account.flag("metadata").value_or(false) ? 1U : 0U;
+                    ways += account.secret("token") ? 1U : 0U;
+                    if (ways == 0 && value.is_mapping()) {
+                      account.error(value, "missing-key",
+                                    "the service account " + id +
+                                        " needs one of `authorized_key`, `static_key`, `metadata: true`, `token`");
+                    }
+                  });
+  root.not_built(*node, "`service_accounts`");
+}
+
+void read_services(Section& root) {
+  const spec::Node* node = root.node("services");
+  if (node == nullptr) {
+    return;
+  }
+  Section services(root.context(), *node, "`services`");
+  for (const std::string_view name :
+       {"cloud_functions", "serverless_containers", "object_storage", "cloud_datasphere", "cloud_datastreams",
+        "cloud_ymq", "cloud_ydb", "iam", "metadata"}) {
+    const spec::Node* service = services.node(name);
+    if (service == nullptr) {
+      continue;
+    }
+    Section section(root.context(), *service, "the service " + std::string(name));
+    section.url("endpoint");
+    section.text("region");
+    section.not_built(*service, "`services." + std::string(name) + "`");
+  }
+}
+
+void read_queues(Section& root, const spec::Node& node) {
+  for_each_member(root.context(), node, "queues",
+                  [&](const std::string& url, const spec::Node& value, const spec::Member&) {
+                    Section queue(root.context(), value, "the queue " + url);
+                    queue.required_string("file", "name its database, such as `file: data.db`");
+                    const spec::Node* trigger_node = queue.node("trigger");
+                    if (trigger_node == nullptr) {
+                      return;
+                    }
+                    Section trigger(root.context(), *trigger_node, "`trigger`");
+                    trigger.required_string("function");
+                    trigger.count("batch_size", 1, 1000);
+                    trigger.duration("wait", Duration(0), std::chrono::hours(1));
+                    trigger.duration("visibility_timeout", Duration(0), std::chrono::hours(12));
+                    trigger.count("max_receives", 1, 1000);
+                    trigger.text("dead_letter");
+                  });
+}
+
+void read_streams(Section& root, const spec::Node& node) {
+  for_each_member(root.context(), node, "streams",
+                  [&](const std::string& name, const spec::Node& value, const spec::Member&) {
+                    Section stream(root.context(), value, "the stream " + name);
+                    stream.required_string("file", "name its database, such as `file: data.db`");
+                    if (const spec::Node* trigger_node = stream.node("trigger")) {
+                      Section trigger(root.context(), *trigger_node, "`trigger`");
+                      trigger.required_string("function");
+                      trigger.count("batch_size", 1, 1000);
+                      trigger.duration("wait", Duration(0), std::chrono::hours(1));
+                    }
+                  });
+}
+
+void read_databases(Section& root, const spec::Node& node) {
+  for_each_member(
+      root.context(), node, "databases",
+      [&](const std::string& name, const spec::Node& value, const spec::Member&) {
+        Section database(root.context(), value, "the database " + name);
+        database.required_string("file", "name its file, such as `file: data.db`");
+        if (const spec::Node* tables = database.node("tables")) {
+          for_each_member(root.context(), *tables, "tables",
+                          [&](const std::string& table, const spec::Node& options, const spec::Member&) {
+                            Section section(root.context(), options, "the table " + table);
+                            section.texts("key");
+                          });
+        }
+      });
+}
+
+void read_buckets(Section& root, const spec::Node& node) {
+  for_each_member(root.context(), node, "buckets",
+                  [&](const std::string& name, const spec::Node& value, const spec::Member&) {
+                    Section bucket(root.context(), value, "the bucket " + name);
+                    bucket.path("directory");
+                  });
+}
+
+void read_security_profiles(Section& root, const spec::Node& node) {
+  for_each_member(root.context(), node, "security_profiles",
+                  [&](const std::string& name, const spec::Node& value, const spec::Member&) {
+                    Section profile(root.context(), value, "the security profile " + name);
+                    for (const std::string_view key : {"allow", "deny"}) {
+                      net::IpSet set;
+                      for (const auto& [text, at] : profile.texts(key)) {
+                        if (const Result<void> added = set.add(text); added.has_error()) {
+                          profile.error(*at, "bad-address",
+                                        "`" + std::string(key) + "`: " + added.error().detail);
+                        }
+                      }
+                    }
+                    profile.accept("rules");
+                  });
+}
+
+void read_acme(Section& root, const spec::Node& node) {
+  Section acme(root.context(), node, "`acme`");
+  acme.url("directory");
+  acme.text("email");
+  acme.path("storage");
+  if (const auto ca = acme.path("ca")) {
+    root.context().config.files.push_back(*ca);
+  }
+}
+
+void read_cluster(Section& root, const spec::Node& node) {
+  Section cluster(root.context(), node, "`cluster`");
+  if (const spec::Node* redis = cluster.node("redis")) {
+    Section section(root.context(), *redis, "`cluster.redis`");
+    section.secret("url");
+  }
+}
+
+void read_websocket_api(Section& root, const spec::Node& node) {
+  Section api(root.context(), node, "`websocket_api`");
+  api.text("address");
+  api.count("port", 0, 65535);
+  for (const auto& [token, at] : api.texts("tokens")) {
+    static_cast<void>(at);
+    api.keep_secret(token);
+  }
+}
+
+void read_compression(Section& root, const spec::Node& node) {
+  Section compression(root.context(), node, "`compression`");
+  compression.texts("types");
+  compression.size("min_size", 0, 1024 * mib);
+}
+
+}  // namespace
+
+void read_functions(Section& root) {
+  const spec::Node* node = root.node("functions");
+  if (node == nullptr) {
+    return;
+  }
+  Config& config = root.context().config;
+  for_each_member(
+      root.context(), *node, "functions",
+      [&](const std::string& id, const spec::Node& value, const spec::Member&) {
+        Section function(root.context(), value, "the function " + id);
+        const auto runtime = function.text("runtime");
+        function.text("handler");
+        function.path("directory");
+        function.map("env", true);
+        function.duration("timeout", std::chrono::milliseconds(1), std::chrono::hours(1));
+        function.size("memory", mib, 65536 * mib);
+        function.count("workers", 1, 1000);
+        function.text("service_account");
+        if (read_mapping(function, id, config.functions)) {
+          refuse_beside_url(function, {"runtime", "handler", "directory", "env", "memory", "workers"},
+                            "a function");
+          return;
+        }
+        if (!value.is_mapping()) {
+          return;
+        }
+        if (!function.has("runtime")) {
+          function.error(value, "missing-key", "the function " + id + " needs `url`, or `runtime` and `handler`",
+                         "such as {url: \"http://127.0.0.1:9000/\"}");
+          return;
+        }
+        if (runtime && !known_runtime(*runtime)) {
+          function.error(*function.node("runtime"), "unknown-value",
+                         "the runtime \"" + *runtime + "\" is not known",
+                         "write nodejs or python (or the cloud's names, such as nodejs18, python312)");
+        }
+        if (!function.has("handler")) {
+          function.error(value, "missing-key", "a function with `runtime` needs a `handler`, such as index.handler");
+        }
+        function.not_built(value, "a function with `runtime`");
+        config.functions_not_built.push_back(id);
+      });
+}
+
+void read_containers(Section& root) {
+  const spec::Node* node = root.node("containers");
+  if (node == nullptr) {
+    return;
+  }
+  Config& config = root.context().config;
+  for_each_member(
+      root.context(), *node, "containers",
+      [&](const std::string& id, const spec::Node& value, const spec::Member&) {
+        Section container(root.context(), value, "the container " + id);
+        const auto command = container.texts("command");
+        container.path("directory");
+        container.map("env", true);
+        container.text("service_account");
+        if (read_mapping(container, id, config.containers)) {
+          refuse_beside_url(container, {"command", "directory", "env"}, "a container");
+          return;
+        }
+        if (!value.is_mapping()) {
+          return;
+        }
+        if (!container.has("command")) {
+          container.error(value, "missing-key", "the container " + id + " needs `url` or `command`",
+                          "such as {url: \"http://127.0.0.1:9001\"}");
+          return;
+        }
+        if (command.empty()) {
+          container.error(*container.node("command"), "empty-value", "`command` is empty");
+        }
+        container.not_built(value, "a container with `command`");
+        config.containers_not_built.push_back(id);
+      });
+}
+
+void read_later_sections(Section& root) {
+  read_service_accounts(root);
+  read_services(root);
+  struct Later {
+    std::string_view key;
+    void (*read)(Section& root, const spec::Node& node);
+  };
+  constexpr std::array later{
+      Later{"buckets", read_buckets},         Later{"queues", read_queues},
+      Later{"streams", read_streams},         Later{"databases", read_databases},
+      Later{"acme", read_acme},               Later{"security_profiles", read_security_profiles},
+      Later{"cluster", read_cluster},         Later{"websocket_api", read_websocket_api},
+      Later{"compression", read_compression},
+  };
+  for (const Later& section : later) {
+    if (const spec::Node* node = root.node(section.key)) {
+      section.read(root, *node);
+      root.not_built(*node, "`" + std::string(section.key) + "`");
+    }
+  }
+}
+
+}  // namespace sluice::server
