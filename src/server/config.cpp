@@ -6,9 +6,10 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include "config_reader.hpp"
 #include "sluice/base/codec.hpp"
 #include "sluice/base/secrets.hpp"
+
+#include "config_reader.hpp"
 
 namespace sluice::server {
 
@@ -90,7 +91,8 @@ void read_log(Section& root, const spec::Node& node) {
     if (*output == "stderr" || *output == "stdout") {
       out.output = *output;
     } else if (output->empty()) {
-      section.error(*section.node("output"), "empty-value", "`output` must be stderr, stdout or a file's path");
+      section.error(*section.node("output"), "empty-value",
+                    "`output` must be stderr, stdout or a file's path");
     } else {
       out.output = path_beside(root.context().config.file, *output);
     }
@@ -134,7 +136,8 @@ void read_gateway(Section& root, const spec::Node& node) {
   Config& config = root.context().config;
   GatewayConfig gateway;
   gateway.place = section.place(node);
-  const std::string spec = section.required_string("spec", "name the OpenAPI document, such as `spec: shop.yaml`");
+  const std::string spec =
+      section.required_string("spec", "name the OpenAPI document, such as `spec: shop.yaml`");
   if (!spec.empty()) {
     gateway.spec = path_beside(config.file, spec);
   }
@@ -147,12 +150,12 @@ void read_gateway(Section& root, const spec::Node& node) {
       gateway.id.resize(dot);
     }
   }
-  const bool good_id =
-      !gateway.id.empty() && gateway.id.size() <= 128 &&
-      std::all_of(gateway.id.begin(), gateway.id.end(), [](char letter) {
-        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-               (letter >= '0' && letter <= '9') || letter == '-' || letter == '_' || letter == '.';
-      });
+  const bool good_id = !gateway.id.empty() && gateway.id.size() <= 128 &&
+                       std::all_of(gateway.id.begin(), gateway.id.end(), [](char letter) {
+                         return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                                (letter >= '0' && letter <= '9') || letter == '-' || letter == '_' ||
+                                letter == '.';
+                       });
   if (!good_id && !spec.empty()) {
     const spec::Node* at = section.node("id");
     section.error(at == nullptr ? node : *at, "bad-id",
@@ -182,8 +185,8 @@ void read_gateway(Section& root, const spec::Node& node) {
   gateway.profile = read_profile(section);
   const bool cloud = gateway.profile.value_or(config.profile) == gateway::Profile::cloud;
   const Duration longest = cloud ? std::chrono::minutes(10) : std::chrono::hours(24);
-  gateway.timeout = section.duration("timeout", std::chrono::milliseconds(1), longest)
-                        .value_or(std::chrono::seconds(300));
+  gateway.timeout =
+      section.duration("timeout", std::chrono::milliseconds(1), longest).value_or(std::chrono::seconds(300));
   if (cloud && gateway.domains.size() > 20) {
     section.error(*section.node("domains"), "too-many-domains",
                   "the profile `cloud` allows 20 domains a gateway, here are " +
@@ -211,16 +214,17 @@ void check_gateways(Section& root, const spec::Node& list) {
     }
     const auto [id, fresh] = ids.emplace(gateway.id, gateway.place);
     if (!fresh) {
-      root.diagnostics().error(gateway.place, "repeated-id",
-                               "two gateways have the id \"" + gateway.id + "\", the other in " +
-                                   where(id->second),
-                               "give one of them another `id`");
+      root.diagnostics().error(
+          gateway.place, "repeated-id",
+          "two gateways have the id \"" + gateway.id + "\", the other in " + where(id->second),
+          "give one of them another `id`");
     }
     for (const std::string& domain : gateway.domains) {
       const auto [known, first] = domains.emplace(domain, gateway.place);
       if (!first) {
         root.diagnostics().error(gateway.place, "repeated-domain",
-                                 "the domain " + domain + " is named twice, the other time by the gateway in " +
+                                 "the domain " + domain +
+                                     " is named twice, the other time by the gateway in " +
                                      where(known->second));
       }
     }
@@ -318,12 +322,11 @@ Config load_config(const std::string& file, Diagnostics& diagnostics, const Conf
   if (!parsed) {
     return config;
   }
-  const ExpansionSources references{
-      sources.environment, [&](const std::string& path) {
-        const std::string resolved = path_beside(file, path);
-        config.files.push_back(resolved);
-        return sources.reader(resolved);
-      }};
+  const ExpansionSources references{sources.environment, [&](const std::string& path) {
+                                      const std::string resolved = path_beside(file, path);
+                                      config.files.push_back(resolved);
+                                      return sources.reader(resolved);
+                                    }};
   std::set<const spec::Node*> expanded;
   Diagnostics found;
   Expander expander(file, references, found, config, expanded);

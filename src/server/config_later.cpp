@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 
-#include "config_reader.hpp"
 #include "sluice/base/codec.hpp"
+
+#include "config_reader.hpp"
 
 namespace sluice::server {
 
@@ -34,7 +35,8 @@ bool read_mapping(Section& section, const std::string& id, MappedTargets& target
 }
 
 /// Keys of a function's or container's own process beside `url`.
-void refuse_beside_url(Section& section, std::initializer_list<std::string_view> keys, std::string_view what) {
+void refuse_beside_url(Section& section, std::initializer_list<std::string_view> keys,
+                       std::string_view what) {
   for (const std::string_view key : keys) {
     if (section.has(key)) {
       section.error(*section.node(key), "conflicting-keys",
@@ -80,9 +82,10 @@ void read_service_accounts(Section& root) {
                     ways += account.flag("metadata").value_or(false) ? 1U : 0U;
                     ways += account.secret("token") ? 1U : 0U;
                     if (ways == 0 && value.is_mapping()) {
-                      account.error(value, "missing-key",
-                                    "the service account " + id +
-                                        " needs one of `authorized_key`, `static_key`, `metadata: true`, `token`");
+                      account.error(
+                          value, "missing-key",
+                          "the service account " + id +
+                              " needs one of `authorized_key`, `static_key`, `metadata: true`, `token`");
                     }
                   });
   root.not_built(*node, "`service_accounts`");
@@ -142,19 +145,19 @@ void read_streams(Section& root, const spec::Node& node) {
 }
 
 void read_databases(Section& root, const spec::Node& node) {
-  for_each_member(
-      root.context(), node, "databases",
-      [&](const std::string& name, const spec::Node& value, const spec::Member&) {
-        Section database(root.context(), value, "the database " + name);
-        database.required_string("file", "name its file, such as `file: data.db`");
-        if (const spec::Node* tables = database.node("tables")) {
-          for_each_member(root.context(), *tables, "tables",
+  for_each_member(root.context(), node, "databases",
+                  [&](const std::string& name, const spec::Node& value, const spec::Member&) {
+                    Section database(root.context(), value, "the database " + name);
+                    database.required_string("file", "name its file, such as `file: data.db`");
+                    if (const spec::Node* tables = database.node("tables")) {
+                      for_each_member(
+                          root.context(), *tables, "tables",
                           [&](const std::string& table, const spec::Node& options, const spec::Member&) {
                             Section section(root.context(), options, "the table " + table);
                             section.texts("key");
                           });
-        }
-      });
+                    }
+                  });
 }
 
 void read_buckets(Section& root, const spec::Node& node) {
@@ -245,7 +248,8 @@ void read_functions(Section& root) {
           return;
         }
         if (!function.has("runtime")) {
-          function.error(value, "missing-key", "the function " + id + " needs `url`, or `runtime` and `handler`",
+          function.error(value, "missing-key",
+                         "the function " + id + " needs `url`, or `runtime` and `handler`",
                          "such as {url: \"http://127.0.0.1:9000/\"}");
           return;
         }
@@ -255,7 +259,8 @@ void read_functions(Section& root) {
                          "write nodejs or python (or the cloud's names, such as nodejs18, python312)");
         }
         if (!function.has("handler")) {
-          function.error(value, "missing-key", "a function with `runtime` needs a `handler`, such as index.handler");
+          function.error(value, "missing-key",
+                         "a function with `runtime` needs a `handler`, such as index.handler");
         }
         function.not_built(value, "a function with `runtime`");
         config.functions_not_built.push_back(id);
@@ -268,32 +273,32 @@ void read_containers(Section& root) {
     return;
   }
   Config& config = root.context().config;
-  for_each_member(
-      root.context(), *node, "containers",
-      [&](const std::string& id, const spec::Node& value, const spec::Member&) {
-        Section container(root.context(), value, "the container " + id);
-        const auto command = container.texts("command");
-        container.path("directory");
-        container.map("env", true);
-        container.text("service_account");
-        if (read_mapping(container, id, config.containers)) {
-          refuse_beside_url(container, {"command", "directory", "env"}, "a container");
-          return;
-        }
-        if (!value.is_mapping()) {
-          return;
-        }
-        if (!container.has("command")) {
-          container.error(value, "missing-key", "the container " + id + " needs `url` or `command`",
-                          "such as {url: \"http://127.0.0.1:9001\"}");
-          return;
-        }
-        if (command.empty()) {
-          container.error(*container.node("command"), "empty-value", "`command` is empty");
-        }
-        container.not_built(value, "a container with `command`");
-        config.containers_not_built.push_back(id);
-      });
+  for_each_member(root.context(), *node, "containers",
+                  [&](const std::string& id, const spec::Node& value, const spec::Member&) {
+                    Section container(root.context(), value, "the container " + id);
+                    const auto command = container.texts("command");
+                    container.path("directory");
+                    container.map("env", true);
+                    container.text("service_account");
+                    if (read_mapping(container, id, config.containers)) {
+                      refuse_beside_url(container, {"command", "directory", "env"}, "a container");
+                      return;
+                    }
+                    if (!value.is_mapping()) {
+                      return;
+                    }
+                    if (!container.has("command")) {
+                      container.error(value, "missing-key",
+                                      "the container " + id + " needs `url` or `command`",
+                                      "such as {url: \"http://127.0.0.1:9001\"}");
+                      return;
+                    }
+                    if (command.empty()) {
+                      container.error(*container.node("command"), "empty-value", "`command` is empty");
+                    }
+                    container.not_built(value, "a container with `command`");
+                    config.containers_not_built.push_back(id);
+                  });
 }
 
 void read_later_sections(Section& root) {
@@ -304,10 +309,14 @@ void read_later_sections(Section& root) {
     void (*read)(Section& root, const spec::Node& node);
   };
   constexpr std::array later{
-      Later{"buckets", read_buckets},         Later{"queues", read_queues},
-      Later{"streams", read_streams},         Later{"databases", read_databases},
-      Later{"acme", read_acme},               Later{"security_profiles", read_security_profiles},
-      Later{"cluster", read_cluster},         Later{"websocket_api", read_websocket_api},
+      Later{"buckets", read_buckets},
+      Later{"queues", read_queues},
+      Later{"streams", read_streams},
+      Later{"databases", read_databases},
+      Later{"acme", read_acme},
+      Later{"security_profiles", read_security_profiles},
+      Later{"cluster", read_cluster},
+      Later{"websocket_api", read_websocket_api},
       Later{"compression", read_compression},
   };
   for (const Later& section : later) {

@@ -3,8 +3,9 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include "config_reader.hpp"
 #include "sluice/base/codec.hpp"
+
+#include "config_reader.hpp"
 
 namespace sluice::server {
 
@@ -38,9 +39,9 @@ std::optional<ListenerConfig> read_listener(Section& root, const spec::Node& nod
       listener.kind = ListenerConfig::Kind::unix_socket;
       listener.path = *path;
       if (path->size() > max_unix_path) {
-        section.error(*section.node("unix"), "bad-address",
-                      "the path of a unix socket has at most 107 bytes, this one has " +
-                          std::to_string(path->size()));
+        section.error(
+            *section.node("unix"), "bad-address",
+            "the path of a unix socket has at most 107 bytes, this one has " + std::to_string(path->size()));
         usable = false;
       }
     }
@@ -161,9 +162,9 @@ void read_listeners(Section& root) {
     config.admin = read_listener(root, *admin, true);
   }
   const auto complain = [&](const ListenerConfig& second, const ListenerConfig& first) {
-    root.diagnostics().error(second.place, "repeated-listener",
-                             second.name() + " is listened on twice, the other time in line " +
-                                 std::to_string(first.place.line));
+    root.diagnostics().error(
+        second.place, "repeated-listener",
+        second.name() + " is listened on twice, the other time in line " + std::to_string(first.place.line));
   };
   for (std::size_t index = 0; index < config.listeners.size(); ++index) {
     const ListenerConfig& listener = config.listeners[index];
@@ -264,13 +265,15 @@ void read_upstreams(Section& root) {
       return;
     }
     if (url.value().origin.scheme != client::Origin::Scheme::https) {
-      section.error(*section.node("origin"), "bad-url", "`upstreams` are TLS settings: the origin begins with https://");
+      section.error(*section.node("origin"), "bad-url",
+                    "`upstreams` are TLS settings: the origin begins with https://");
       return;
     }
     for (const UpstreamConfig& other : config.upstreams) {
       if (other.origin == url.value().origin) {
-        section.error(item, "repeated-upstream", "the origin " + origin + " is named twice, the other time in line " +
-                                                     std::to_string(other.place.line));
+        section.error(item, "repeated-upstream",
+                      "the origin " + origin + " is named twice, the other time in line " +
+                          std::to_string(other.place.line));
         return;
       }
     }

@@ -18,8 +18,7 @@ std::optional<std::string> Section::text(std::string_view key) {
     return std::nullopt;
   }
   if (!found->is_string()) {
-    error(*found, "wrong-kind",
-          "`" + std::string(key) + "` must be a string, not " + found->describe(),
+    error(*found, "wrong-kind", "`" + std::string(key) + "` must be a string, not " + found->describe(),
           found->is_scalar() && !found->is_null() ? "put it in quotes" : "");
     return std::nullopt;
   }
@@ -103,8 +102,8 @@ std::optional<std::uint64_t> Section::count(std::string_view key, std::uint64_t 
     return std::nullopt;
   }
   const std::string name = "`" + std::string(key) + "`";
-  const bool usable = found->kind == spec::NodeKind::integer ||
-                      (found->is_string() && context_.expanded.contains(found));
+  const bool usable =
+      found->kind == spec::NodeKind::integer || (found->is_string() && context_.expanded.contains(found));
   std::uint64_t value = 0;
   const char* const end = found->text.data() + found->text.size();
   const auto parsed = std::from_chars(found->text.data(), end, value);
@@ -132,8 +131,8 @@ std::optional<bool> Section::flag(std::string_view key) {
   if (found == nullptr || found->is_null()) {
     return std::nullopt;
   }
-  const bool usable = found->kind == spec::NodeKind::boolean ||
-                      (found->is_string() && context_.expanded.contains(found));
+  const bool usable =
+      found->kind == spec::NodeKind::boolean || (found->is_string() && context_.expanded.contains(found));
   if (usable && equals_ignore_case(found->text, "true")) {
     return true;
   }

@@ -24,8 +24,7 @@ constexpr std::array table{
                      "the smaller of 10000 and the open-files limit / 2.2",
                      "Client connections of all workers together; one more is answered 503 and closed.",
                      [](Limits& limits) -> Target { return &limits.connections; }},
-    LimitDescription{"header_bytes", Unit::size, kib, mib, true, "",
-                     "A request's whole head; beyond it 431.",
+    LimitDescription{"header_bytes", Unit::size, kib, mib, true, "", "A request's whole head; beyond it 431.",
                      [](Limits& limits) -> Target { return &limits.server.header_bytes; }},
     LimitDescription{"header_fields", Unit::count, 1, 10'000, true, "",
                      "Fields of a request's head, each cookie counted; beyond it 431.",
@@ -60,10 +59,9 @@ constexpr std::array table{
                      "How long an answer may still take after the client has ended its direction.",
                      [](Limits& limits) -> Target { return &limits.server.half_close_grace; }},
     // Bodies.
-    LimitDescription{"request_body", Unit::size, 1, tib, true,
-                     "no cap in profile `open`, 2.5MiB in profile `cloud`",
-                     "A request's body; beyond it 413.",
-                     [](Limits& limits) -> Target { return &limits.request_body; }},
+    LimitDescription{
+        "request_body", Unit::size, 1, tib, true, "no cap in profile `open`, 2.5MiB in profile `cloud`",
+        "A request's body; beyond it 413.", [](Limits& limits) -> Target { return &limits.request_body; }},
     LimitDescription{"response_body", Unit::size, 1, tib, true,
                      "no cap in profile `open`, 2.5MiB in profile `cloud`",
                      "A response's body; a longer one is 502, or broken off where it has begun.",

@@ -84,12 +84,16 @@ struct Environment {
   CompileMode mode = CompileMode::lint;
   std::vector<std::pair<std::string, MappedTarget>> functions;   ///< id → URL
   std::vector<std::pair<std::string, MappedTarget>> containers;  ///< id → URL
-  std::vector<std::string> service_accounts;                     ///< ids that the configuration names
-  bool http_allow_private = false;                               ///< http.allow_private
-  Duration connect_timeout = std::chrono::seconds(5);            ///< limits.connect_timeout
-  Duration read_timeout = std::chrono::minutes(5);               ///< limits.read_timeout
-  std::size_t buffered_body = std::size_t{3'670'016};            ///< limits.event_body: bodies read whole
-  std::size_t function_answer = std::size_t{3'670'016};          ///< limits.function_answer
+  /// Ids that the configuration runs in processes of its own, which a later step builds: such an operation
+  /// is not_built, whatever its service account.
+  std::vector<std::string> functions_not_built;
+  std::vector<std::string> containers_not_built;
+  std::vector<std::string> service_accounts;             ///< ids that the configuration names
+  bool http_allow_private = false;                       ///< http.allow_private
+  Duration connect_timeout = std::chrono::seconds(5);    ///< limits.connect_timeout
+  Duration read_timeout = std::chrono::minutes(5);       ///< limits.read_timeout
+  std::size_t buffered_body = std::size_t{3'670'016};    ///< limits.event_body: bodies read whole
+  std::size_t function_answer = std::size_t{3'670'016};  ///< limits.function_answer
   [[nodiscard]] const MappedTarget* function(std::string_view id) const noexcept;
   [[nodiscard]] const MappedTarget* container(std::string_view id) const noexcept;
 };
