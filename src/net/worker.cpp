@@ -2,7 +2,12 @@
 
 namespace sluice::net {
 
-Worker::Worker(std::size_t index) : index_(index), context_(1), wheel_(context_) {}
+// One thread runs the io_context and uses its sockets and timers; others only post. So the reactor needs no
+// locks.
+Worker::Worker(std::size_t index, const Clock& clock)
+    : index_(index),
+      context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+      wheel_(context_, std::chrono::milliseconds(20), clock) {}
 
 Worker::~Worker() {
   wheel_.stop();

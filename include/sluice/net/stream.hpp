@@ -4,10 +4,13 @@
 /// functions never wait and cost one system call at most, so the common case needs no coroutine.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <boost/asio/buffer.hpp>
 
@@ -25,26 +28,58 @@ struct TlsInfo {
   std::string certificate;  ///< name of the configured certificate that was served
 };
 
+/// What became of an operation on a stream.
+enum class IoStatus : std::uint8_t {
+  ok,
+  cancelled,  ///< cancel() or close()
+  closed,     ///< the peer reset the connection, or cut TLS without close_notify
+  failed,     ///< anything else that the system or TLS reports
+};
+/// How a wait for bytes begins.
+enum class WaitMode : std::uint8_t {
+  /// Ends with the next event; costs no system call. The peer's end that came together with bytes that were
+  /// read already has no event of its own: after a short read, an end may go unseen until something else
+  /// happens (more bytes, a reset, a deadline). For keep-alive connections between messages.
+  event,
+  /// Asks the system, at the cost of a system call: ends at once where a read would not wait. TLS gives its
+  /// buffers back. For connections that idle.
+  exact,
+};
+
+/// An IoStatus as an error value (source: internal; the caller knows better whose fault it is).
+Error stream_error(IoStatus status, std::string detail = {});
+
 class Stream {
  public:
+  /// The end of a started wait: ok or cancelled.
+  using Callback = void (*)(void* context, IoStatus status) noexcept;
+
   Stream() = default;
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
+  /// Started waits are forgotten: their callbacks do not run. No coroutine may wait on the stream.
   virtual ~Stream() = default;
 
-  /// Waits for bytes and returns how many were read; 0 is the peer's clean end. Errors: closed (reset, or TLS
-  /// cut without close_notify), cancelled, io.
-  virtual Awaitable<Result<std::size_t>> read_some(asio::mutable_buffer buffer) = 0;
-  /// Bytes that can be had without waiting; nullopt when there are none; 0 is the clean end.
+  /// Bytes that can be had without waiting; nullopt when there are none; 0 is the clean end. Errors: closed
+  /// (reset, or TLS cut without close_notify), io.
   virtual Result<std::optional<std::size_t>> try_read(asio::mutable_buffer buffer) = 0;
-  /// Waits until read_some would not wait, holding no buffer. For idle connections only (it costs a system
-  /// call).
-  virtual Awaitable<Result<void>> wait_readable() = 0;
+  /// Starts waiting until try_read may have something: `callback` runs once, from the event loop, never
+  /// inside this call. It may be wrong: then try_read says nullopt. No buffer is held meanwhile.
+  virtual void start_wait_readable(WaitMode mode, Callback callback, void* context) = 0;
+
+  /// Waits for bytes and returns how many were read; 0 is the peer's clean end. Looks first, unless `mode` is
+  /// event and the last read came back short. Errors: closed, cancelled, io.
+  Awaitable<Result<std::size_t>> read_some(asio::mutable_buffer buffer, WaitMode mode = WaitMode::exact);
+  /// Waits as start_wait_readable does. Errors: cancelled.
+  Awaitable<Result<void>> wait_readable(WaitMode mode = WaitMode::exact);
 
   /// Writes everything.
-  virtual Awaitable<Result<void>> write(std::span<const asio::const_buffer> buffers) = 0;
-  /// Writes what goes without waiting and returns how much that was (0 when nothing goes).
+  virtual Awaitable<Result<void>> write(std::span<const asio::const_buffer> buffers);
+  /// Writes what goes without waiting and returns how much that was (0 when nothing goes). After a short
+  /// write over TLS the same bytes must come first in the next write.
   virtual Result<std::size_t> try_write(std::span<const asio::const_buffer> buffers) = 0;
+  /// Starts waiting until try_write may go on; ends as start_wait_readable does.
+  virtual void start_wait_writable(Callback callback, void* context) = 0;
 
   /// Makes waiting operations end with `cancelled`. Safe to call when nothing waits: then it has no effect.
   virtual void cancel() noexcept = 0;
@@ -66,6 +101,9 @@ using UnixSocket = asio::basic_stream_socket<asio::local::stream_protocol, Execu
 /// Sockets become non-blocking; TCP gets TCP_NODELAY.
 std::unique_ptr<Stream> make_stream(TcpSocket socket);
 std::unique_ptr<Stream> make_stream(UnixSocket socket);
+/// Takes a connected socket that is non-blocking already (accept4) and belongs to no Asio object. nullptr
+/// when the reactor does not take it; the descriptor is closed then.
+std::unique_ptr<Stream> adopt_stream(Executor executor, int descriptor);
 
 /// Two connected streams of memory on one executor, for tests; `capacity` bytes a direction before writers
 /// wait.

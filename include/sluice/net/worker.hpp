@@ -15,8 +15,8 @@ namespace sluice::net {
 
 class Worker {
  public:
-  /// `index` counts workers from 0; it also picks the worker's shard of each metric.
-  explicit Worker(std::size_t index);
+  /// `index` counts workers from 0; it also picks the worker's shard of each metric. `clock` is the wheel's.
+  explicit Worker(std::size_t index, const Clock& clock = Clock::real());
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker();
