@@ -38,7 +38,7 @@ Decoded decode(std::string_view text, std::size_t piece, ChunkDecoder& decoder) 
 Decoded decode(std::string_view text, const ChunkLimits& limits = {}) {
   ChunkDecoder whole(ErrorSource::downstream, limits);
   Decoded out = decode(text, text.size(), whole);
-  for (const std::size_t piece : {1, 2, 3, 7}) {
+  for (const std::size_t piece : {1U, 2U, 3U, 7U}) {
     ChunkDecoder decoder(ErrorSource::downstream, limits);
     const Decoded split = decode(text, piece, decoder);
     EXPECT_EQ(split.done, out.done) << text;
@@ -132,7 +132,7 @@ TEST(ChunkDecoder, Refuses) {
            "5;;a\r\nhello\r\n",
            "5a;\r\n",
            "0\r\n\n",
-           "0\r\n\rX",
+           "0\r\n\rX\r\n\r\n",
            "0\r\nX: y\n\r\n",
            "0\r\n X: y\r\n\r\n",
            "0\r\nX: y\r\n z\r\n\r\n",
