@@ -254,11 +254,11 @@ Result<http::Response> parse_answer(std::string_view json) {
 }
 
 http::Response map_invocation(int status, const http::Headers& headers, std::string_view body,
-                              std::string_view request_id, std::string& log_detail) {
+                              std::string_view request_id, InvocationLog& log) {
   const bool failed =
       status == 502 || equals_ignore_case(headers.get("X-Function-Error").value_or("false"), "true");
   if (failed) {
-    log_detail = "the function failed: " + quote(body);
+    log = {"function_error", "the function failed: " + quote(body)};
     return failed_function(body, request_id);
   }
   if (status >= 200 && status < 300) {
@@ -266,11 +266,12 @@ http::Response map_invocation(int status, const http::Headers& headers, std::str
     if (answer) {
       return std::move(*answer);
     }
-    log_detail = answer.error().detail;
+    log = {slug_answer, answer.error().detail};
     return http::problem(answer.error(), request_id);
   }
   const ServiceStatus mapped = service_status(status);
-  log_detail = "the functions endpoint answered " + std::to_string(status) + ": " + quote(body);
+  log = {"function_refused",
+         "the functions endpoint answered " + std::to_string(status) + ": " + quote(body)};
   http::Response response = http::problem(mapped.status, mapped.message, request_id);
   if (mapped.status == 429 || mapped.status == 503) {
     if (const auto after = headers.get("Retry-After"); after && is_field_value(*after)) {

@@ -42,9 +42,15 @@ http::Headers added_headers(const http::Request& request, const http::RequestCon
 /// mistake.
 Result<http::Response> parse_answer(std::string_view json);
 
+/// What the log says of an invocation that brought no usable answer; empty otherwise.
+struct InvocationLog {
+  std::string_view slug;  ///< "function_error", "function_bad_answer", "function_refused"; static storage
+  std::string detail;     ///< quotes at most 1 KiB of what came
+};
+
 /// The response of a functions endpoint to an invocation, mapped as events.md says ("Answer of a function").
 /// `status`, `headers`, `body` are the endpoint's.
 http::Response map_invocation(int status, const http::Headers& headers, std::string_view body,
-                              std::string_view request_id, std::string& log_detail);
+                              std::string_view request_id, InvocationLog& log);
 
 }  // namespace sluice::functions

@@ -1,0 +1,260 @@
+// type: cloud_functions: a function gets the request as an event and answers with an object. events.md.
+#include "sluice/base/codec.hpp"
+#include "sluice/functions/event.hpp"
+
+#include "integrations/common/mapped.hpp"
+#include "integrations/common/options.hpp"
+#include "integrations/types.hpp"
+
+namespace sluice::integrations {
+namespace {
+
+using parameters::Landing;
+using parameters::TextTemplate;
+
+constexpr std::string_view default_tag = "$latest";
+constexpr std::string_view cloud_endpoint = "https://functions.yandexcloud.net/";
+
+class CloudFunction final : public gateway::Integration {
+ public:
+  net::Awaitable<Result<http::Response>> run(gateway::Exchange& exchange) const override {
+    if (!mapped_) {
+      co_return not_mapped("function", "functions", id_);
+    }
+    Result<std::string> body = co_await whole_body(exchange, body_limit_);
+    if (!body) {
+      co_return body.error();
+    }
+    Result<client::ClientRequest> prepared = prepare(exchange, *body);
+    body->clear();
+    if (!prepared) {
+      co_return prepared.error();
+    }
+    // A function runs to its end even where its client has gone: the exchange's own token is not heeded.
+    CallDeadline deadline(exchange.context.worker, exchange.deadline);
+    client::CallOptions options;
+    options.connect_timeout = connect_timeout_;
+    options.read_timeout = read_timeout_;
+    options.head_deadline = exchange.deadline;
+    options.cancel = &deadline.token();
+    Result<http::Response> response = co_await exchange.services.http_client.send(*prepared, options);
+    if (!response) {
+      co_return call_failed(deadline.explain(response.error()));
+    }
+    Result<std::string> answer = std::string();
+    if (auto* source = std::get_if<std::unique_ptr<http::BodySource>>(&response->body)) {
+      answer = co_await http::read_all(**source, answer_limit_);
+      source->reset();
+    } else if (auto* bytes = std::get_if<std::string>(&response->body)) {
+      answer = std::move(*bytes);
+    }
+    if (!answer) {
+      co_return answer_failed(deadline.explain(answer.error()));
+    }
+    if (answer->size() > answer_limit_) {
+      co_return answer_failed(upstream_error(ErrorCode::too_large, "too large"));
+    }
+    functions::InvocationLog log;
+    http::Response mapped = functions::map_invocation(response->status, response->headers, *answer,
+                                                      exchange.context.request_id, log);
+    if (!log.slug.empty()) {
+      exchange.context.record.slug = log.slug;
+      exchange.context.record.detail = std::move(log.detail);
+    }
+    co_return mapped;
+  }
+
+  Result<OrderedJson> explain(gateway::Exchange& exchange) const override {
+    const Result<client::ClientRequest> prepared =
+        prepare(exchange, exchange.buffered_body ? std::string_view(*exchange.buffered_body) : "");
+    if (!prepared) {
+      return prepared.error();
+    }
+    OrderedJson result = OrderedJson::object();
+    OrderedJson& shown = result["request"];
+    shown["method"] = prepared->method;
+    shown["url"] = explain_url(url_.origin, url_.authority, prepared->path_and_query);
+    shown["headers"] = explain_headers(prepared->headers);
+    shown["body"] = OrderedJson(Json::parse(std::get<std::string>(prepared->body)));
+    if (!mapped_) {
+      result["note"] = not_mapped("function", "functions", id_).message;
+    }
+    return result;
+  }
+
+  static IntegrationPtr build(gateway::BuildContext& context, const spec::Node& node);
+
+ private:
+  void read_options(gateway::BuildContext& context, spec::ObjectReader& reader);
+  [[nodiscard]] Result<client::ClientRequest> prepare(const gateway::Exchange& exchange,
+                                                      std::string_view body) const;
+  static Error call_failed(Error error);
+  static Error answer_failed(Error error);
+
+  std::string id_;
+  bool mapped_ = false;
+  client::Url url_;
+  std::string target_;  ///< path and query up to the tag's value
+  TextTemplate tag_;
+  functions::PayloadVersion version_ = functions::PayloadVersion::v0_1;
+  DeepTemplate operation_context_;
+  http::Headers headers_;
+  bool pass_authorization_ = true;
+  std::size_t body_limit_ = 0;
+  std::size_t answer_limit_ = 0;
+  Duration connect_timeout_{};
+  Duration read_timeout_{};
+};
+
+Result<client::ClientRequest> CloudFunction::prepare(const gateway::Exchange& exchange,
+                                                     std::string_view body) const {
+  const gateway::OperationInfo& operation = exchange.operation;
+  const functions::EventInput input{.request = exchange.request,
+                                    .context = exchange.context,
+                                    .gateway_id = operation.gateway_id,
+                                    .path_template = operation.path_template,
+                                    .operation_id = operation.operation_id,
+                                    .function_id = id_,
+                                    .parameter_set = operation.parameter_set,
+                                    .values = exchange.values,
+                                    .body = body,
+                                    .authorizer = exchange.authorizer,
+                                    .operation_context = operation_context_.render(exchange.values),
+                                    .pass_authorization = pass_authorization_,
+                                    .now = Clock::real().system()};
+  client::ClientRequest request;
+  request.method = "POST";
+  request.origin = url_.origin;
+  request.path_and_query = target_;
+  if (Result<void> tag = tag_.append(request.path_and_query, exchange.values); !tag) {
+    return tag.error();
+  }
+  request.headers = headers_;
+  request.headers.add(http::FieldId::x_request_id, exchange.context.request_id);
+  if (!exchange.context.trace_parent.empty()) {
+    request.headers.add(http::FieldId::traceparent, exchange.context.trace_parent);
+  }
+  request.body = dump_json(functions::make_event(input, version_));
+  return request;
+}
+
+/// events.md: a failure of the call, also to connect, is 502; silence and the gateway's timeout are 504.
+Error CloudFunction::call_failed(Error error) {
+  if (error.source == ErrorSource::downstream) {
+    return error;
+  }
+  switch (error.code) {
+    case ErrorCode::read_timeout:
+    case ErrorCode::deadline:
+    case ErrorCode::overloaded:
+      return error;
+    default:
+      error.status = 502;
+      if (error.message.empty()) {
+        error.message = "The function could not be called";
+      }
+      return error;
+  }
+}
+
+Error CloudFunction::answer_failed(Error error) {
+  if (error.code == ErrorCode::too_large) {
+    error.detail = "the function's answer is larger than limits.function_answer";
+    error.message = "The function's answer is too large";
+    error.slug = "function_answer_too_large";
+  }
+  error.source = ErrorSource::upstream;
+  return call_failed(std::move(error));
+}
+
+void CloudFunction::read_options(gateway::BuildContext& context, spec::ObjectReader& reader) {
+  const parameters::ParameterSet& set = context.operation.parameter_set;
+  reader.accept("type");
+  read_service_account(reader);
+  id_ = reader.required_string("function_id");
+  const spec::Node* tag = reader.node("tag");
+  if (tag != nullptr && !tag->is_scalar()) {
+    reader.error(*tag, rule_option, "tag must be a text, not " + tag->describe());
+    tag = nullptr;
+  }
+  std::string tag_text(default_tag);
+  if (tag != nullptr && !tag->is_null()) {
+    if (tag->text.empty()) {
+      reader.warning(*tag, "empty-tag", "tag is empty; $latest is called",
+                     "leave tag out, or name a tag of the function");
+    } else {
+      tag_text = tag->text;
+    }
+  }
+  if (auto compiled = compile_template(reader, tag == nullptr ? reader.self() : *tag, tag_text,
+                                       Landing::url_query_value, set)) {
+    tag_ = std::move(*compiled);
+  }
+  if (const auto version = reader.scalar_text("payload_format_version")) {
+    if (*version == "1.0") {
+      version_ = functions::PayloadVersion::v1_0;
+    } else if (*version != "0.1") {
+      reader.error(*reader.node("payload_format_version"), rule_option,
+                   "payload_format_version \"" + sanitize_utf8(*version) + "\" does not exist",
+                   "write '0.1' or '1.0'");
+    }
+  }
+  if (const spec::Node* object = reader.node("context"); object != nullptr && !object->is_null()) {
+    if (object->is_mapping()) {
+      operation_context_ = DeepTemplate(*object, context.document, set);
+    } else {
+      reader.error(*object, rule_option, "context must be a mapping, not " + object->describe());
+    }
+  }
+}
+
+IntegrationPtr CloudFunction::build(gateway::BuildContext& context, const spec::Node& node) {
+  const std::size_t errors = context.diagnostics.error_count();
+  auto result = std::make_shared<CloudFunction>();
+  {
+    spec::ObjectReader reader(context.document, node, "the cloud_functions integration", context.diagnostics);
+    result->read_options(context, reader);
+  }
+  if (context.diagnostics.error_count() != errors) {
+    return nullptr;
+  }
+  const gateway::Environment& environment = context.environment;
+  const gateway::MappedTarget* target = environment.function(result->id_);
+  if (target == nullptr && environment.mode == gateway::CompileMode::configured) {
+    warn_not_built(context, node,
+                   "the call of function " + result->id_ +
+                       " in the cloud (the configuration maps it nowhere: functions: {" + result->id_ +
+                       ": {url: …}})");
+    return nullptr;
+  }
+  result->mapped_ = target != nullptr;
+  if (target != nullptr) {
+    result->url_ = target->url;
+  } else {
+    // Never called; for `explain`.
+    Result<client::Url> cloud =
+        client::parse_url(std::string(cloud_endpoint) + percent_encode(result->id_, PercentSet::unreserved));
+    if (cloud) {
+      result->url_ = std::move(*cloud);
+    }
+  }
+  std::string& path = result->target_;
+  path = result->url_.path_and_query;
+  path.append(path.find('?') == std::string::npos ? "?" : "&").append("integration=raw&tag=");
+  result->headers_.add(http::FieldId::host, result->url_.authority);
+  result->headers_.add(http::FieldId::content_type, "application/json");
+  result->pass_authorization_ = context.operation.profile == gateway::Profile::open;
+  result->body_limit_ = environment.buffered_body;
+  result->answer_limit_ = environment.function_answer;
+  result->connect_timeout_ = environment.connect_timeout;
+  result->read_timeout_ = environment.read_timeout;
+  return result;
+}
+
+}  // namespace
+
+IntegrationPtr build_cloud_functions(gateway::BuildContext& context, const spec::Node& node) {
+  return CloudFunction::build(context, node);
+}
+
+}  // namespace sluice::integrations

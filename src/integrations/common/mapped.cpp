@@ -1,0 +1,71 @@
+#include "integrations/common/mapped.hpp"
+
+#include "sluice/http/body.hpp"
+
+namespace sluice::integrations {
+
+Error not_mapped(std::string_view what, std::string_view section, std::string_view id) {
+  Error error;
+  error.code = ErrorCode::not_found;
+  error.source = ErrorSource::config;
+  error.slug = "not_mapped";
+  error.status = 502;
+  error.message = "The " + std::string(what) + " \"" + std::string(id) +
+                  "\" leads nowhere here. Map it in the configuration: " + std::string(section) + ": {" +
+                  std::string(id) + ": {url: \"http://…\"}}";
+  error.detail = error.message;
+  return error;
+}
+
+BasePath split_base(const client::Url& url) {
+  const std::size_t question = std::min(url.path_and_query.find('?'), url.path_and_query.size());
+  BasePath base;
+  base.path = url.path_and_query.substr(0, question);
+  if (base.path.ends_with('/')) {
+    base.path.pop_back();
+  }
+  if (question < url.path_and_query.size()) {
+    base.query = url.path_and_query.substr(question + 1);
+  }
+  return base;
+}
+
+net::Awaitable<Result<std::string>> whole_body(gateway::Exchange& exchange, std::size_t limit) {
+  if (exchange.buffered_body) {
+    if (exchange.buffered_body->size() > limit) {
+      co_return downstream_error(ErrorCode::too_large, "body_too_large", {}, 413);
+    }
+    co_return *exchange.buffered_body;
+  }
+  if (exchange.request.body == nullptr) {
+    co_return std::string();
+  }
+  const std::optional<std::uint64_t> size = exchange.request.body->size();
+  if (size && *size > limit) {
+    co_return downstream_error(ErrorCode::too_large, "body_too_large", {}, 413);
+  }
+  co_return co_await http::read_all(*exchange.request.body, limit);
+}
+
+CallDeadline::CallDeadline(net::Worker& worker, std::optional<SteadyTime> deadline)
+    : timer_(
+          worker.wheel(),
+          [](void* token) noexcept {
+            static_cast<net::CancelToken*>(token)->cancel(net::CancelReason::deadline);
+          },
+          &token_) {
+  if (deadline) {
+    timer_.arm_at(*deadline);
+  }
+}
+
+Error CallDeadline::explain(Error error) const {
+  if (token_.reason() == net::CancelReason::deadline && error.code == ErrorCode::cancelled) {
+    error.code = ErrorCode::deadline;
+    error.source = ErrorSource::upstream;
+    error.detail.append(" (the gateway's timeout is over)");
+  }
+  return error;
+}
+
+}  // namespace sluice::integrations

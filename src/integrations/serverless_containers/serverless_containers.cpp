@@ -1,0 +1,183 @@
+// type: serverless_containers: the request passes to a container as it is. spec.md section 4, backends.md.
+#include "sluice/base/codec.hpp"
+#include "sluice/functions/event.hpp"
+#include "sluice/functions/forwarding.hpp"
+
+#include "integrations/common/mapped.hpp"
+#include "integrations/common/options.hpp"
+#include "integrations/types.hpp"
+
+namespace sluice::integrations {
+namespace {
+
+constexpr std::string_view context_header = "X-Yc-ApiGateway-Operation-Context";
+
+class Container final : public gateway::Integration {
+ public:
+  [[nodiscard]] bool needs_values() const noexcept override { return !operation_context_.is_constant(); }
+
+  net::Awaitable<Result<http::Response>> run(gateway::Exchange& exchange) const override {
+    if (!mapped_) {
+      co_return not_mapped("container", "containers", id_);
+    }
+    client::ClientRequest request = prepare(exchange);
+    if (exchange.buffered_body) {
+      request.body = std::move(*exchange.buffered_body);
+    } else {
+      request.borrowed_body = exchange.request.body;
+    }
+    client::CallOptions options;
+    options.connect_timeout = connect_timeout_;
+    options.read_timeout = read_timeout_;
+    options.head_deadline = exchange.deadline;
+    options.cancel = &exchange.context.cancel;
+    Result<http::Response> response = co_await exchange.services.http_client.send(request, options);
+    if (response) {
+      response->headers.remove_hop_by_hop();
+    }
+    co_return response;
+  }
+
+  Result<OrderedJson> explain(gateway::Exchange& exchange) const override {
+    const client::ClientRequest request = prepare(exchange);
+    OrderedJson result = OrderedJson::object();
+    OrderedJson& shown = result["request"];
+    shown["method"] = request.method;
+    shown["url"] = explain_url(url_.origin, url_.authority, request.path_and_query);
+    shown["headers"] = explain_headers(request.headers);
+    shown["body"] = explain_body(exchange.buffered_body);
+    if (!mapped_) {
+      result["note"] = not_mapped("container", "containers", id_).message;
+    }
+    return result;
+  }
+
+  static IntegrationPtr build(gateway::BuildContext& context, const spec::Node& node);
+
+ private:
+  [[nodiscard]] client::ClientRequest prepare(const gateway::Exchange& exchange) const;
+  [[nodiscard]] std::string target(const http::Request& request) const;
+
+  std::string id_;
+  bool mapped_ = false;
+  client::Url url_;
+  BasePath base_;
+  DeepTemplate operation_context_;
+  bool has_context_ = false;
+  std::string constant_context_;  ///< the header's value where nothing is substituted
+  bool pass_authorization_ = true;
+  Duration connect_timeout_{};
+  Duration read_timeout_{};
+};
+
+std::string Container::target(const http::Request& request) const {
+  std::string result;
+  result.reserve(base_.path.size() + request.path.text().size() + request.query.size() + 2);
+  result.append(base_.path);
+  // "OPTIONS *" reaches a container as its root.
+  result.append(request.path.text().empty() ? "/" : request.path.text());
+  if (!base_.query.empty()) {
+    result.append("?").append(base_.query);
+    if (!request.query.empty()) {
+      result.append("&").append(request.query);
+    }
+  } else if (request.has_query) {
+    result.append("?").append(request.query);
+  }
+  return result;
+}
+
+client::ClientRequest Container::prepare(const gateway::Exchange& exchange) const {
+  const http::Request& from = exchange.request;
+  const http::RequestContext& context = exchange.context;
+  client::ClientRequest request;
+  request.method = from.method_text;
+  request.origin = url_.origin;
+  request.path_and_query = target(from);
+
+  http::Headers passed = from.headers;
+  passed.remove_hop_by_hop();
+  http::Headers& headers = request.headers;
+  headers.reserve(from.headers.size() + 14, 2048);
+  headers.add(http::FieldId::host, from.authority.empty() ? url_.authority : from.authority);
+  for (const http::Headers::Field& field : passed) {
+    const bool own = field.id == http::FieldId::host || field.id == http::FieldId::content_length ||
+                     field.id == http::FieldId::expect || field.id == http::FieldId::traceparent ||
+                     field.id == http::FieldId::x_forwarded_host ||
+                     (field.id == http::FieldId::authorization && !pass_authorization_);
+    if (!own && !functions::is_gateway_field(field, context.connection.peer_trusted)) {
+      headers.add(field.name, field.value);
+    }
+  }
+  for (const http::Headers::Field& field :
+       functions::added_headers(from, context, exchange.operation.gateway_id, {})) {
+    headers.add(field.name, field.value);
+  }
+  headers.add(http::FieldId::x_forwarded_host, functions::forwarded_host(from, context));
+  if (!context.trace_parent.empty()) {
+    headers.add(http::FieldId::traceparent, context.trace_parent);
+  }
+  if (has_context_) {
+    headers.add(context_header, operation_context_.is_constant()
+                                    ? constant_context_
+                                    : base64_encode(dump_json(operation_context_.render(exchange.values))));
+  }
+  return request;
+}
+
+IntegrationPtr Container::build(gateway::BuildContext& context, const spec::Node& node) {
+  const std::size_t errors = context.diagnostics.error_count();
+  auto result = std::make_shared<Container>();
+  {
+    spec::ObjectReader reader(context.document, node, "the serverless_containers integration",
+                              context.diagnostics);
+    reader.accept("type");
+    read_service_account(reader);
+    result->id_ = reader.required_string("container_id");
+    if (const spec::Node* object = reader.node("context"); object != nullptr && !object->is_null()) {
+      if (object->is_mapping()) {
+        result->operation_context_ = DeepTemplate(*object, context.document, context.operation.parameter_set);
+        result->has_context_ = true;
+      } else {
+        reader.error(*object, rule_option, "context must be a mapping, not " + object->describe());
+      }
+    }
+  }
+  if (context.diagnostics.error_count() != errors) {
+    return nullptr;
+  }
+  const gateway::Environment& environment = context.environment;
+  const gateway::MappedTarget* target = environment.container(result->id_);
+  if (target == nullptr && environment.mode == gateway::CompileMode::configured) {
+    warn_not_built(context, node,
+                   "the call of container " + result->id_ +
+                       " in the cloud (the configuration maps it nowhere: containers: {" + result->id_ +
+                       ": {url: …}})");
+    return nullptr;
+  }
+  result->mapped_ = target != nullptr;
+  if (target != nullptr) {
+    result->url_ = target->url;
+  } else if (Result<client::Url> cloud =
+                 client::parse_url("https://" + percent_encode(result->id_, PercentSet::unreserved) +
+                                   ".containers.yandexcloud.net/")) {
+    // Never called; for `explain`.
+    result->url_ = std::move(*cloud);
+  }
+  result->base_ = split_base(result->url_);
+  if (result->has_context_ && result->operation_context_.is_constant()) {
+    result->constant_context_ = base64_encode(dump_json(result->operation_context_.render({})));
+  }
+  result->pass_authorization_ = context.operation.profile == gateway::Profile::open;
+  result->connect_timeout_ = environment.connect_timeout;
+  result->read_timeout_ = environment.read_timeout;
+  return result;
+}
+
+}  // namespace
+
+IntegrationPtr build_serverless_containers(gateway::BuildContext& context, const spec::Node& node) {
+  return Container::build(context, node);
+}
+
+}  // namespace sluice::integrations
