@@ -1,5 +1,7 @@
 #include "sluice/spec/document.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -7,8 +9,6 @@
 #include <system_error>
 #include <unordered_map>
 #include <unordered_set>
-
-#include <sys/stat.h>
 
 #include "sluice/base/codec.hpp"
 
@@ -34,7 +34,7 @@ Error io_error(std::string detail) {
 }
 
 Result<std::string> read_real_file(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (stat(path.c_str(), &status) != 0) {
     Error error = io_error(std::generic_category().message(errno));
     if (errno == ENOENT || errno == ENOTDIR) {
@@ -409,8 +409,8 @@ class Loader {
   LoadedDocument& document_;
   NodeLimits limits_;
   FileReader reader_;
-  std::string folder_;                                   ///< of the root document, with its '/'
-  std::vector<std::string> relative_;                    ///< a file's path from that folder
+  std::string folder_;                 ///< of the root document, with its '/'
+  std::vector<std::string> relative_;  ///< a file's path from that folder
   std::unordered_map<std::string, std::uint32_t> indices_;
   std::unique_ptr<Variables> variables_;
   std::unordered_map<const Node*, std::uint8_t> visited_;
@@ -421,7 +421,9 @@ class Loader {
 
 }  // namespace
 
-FileReader real_file_reader() { return read_real_file; }
+FileReader real_file_reader() {
+  return read_real_file;
+}
 
 const Node* LoadedDocument::resolve(const Node& node) const noexcept {
   const auto found = targets.find(&node);

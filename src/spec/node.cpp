@@ -221,9 +221,9 @@ ParsedFile parse_file(std::string_view text, std::uint32_t file_index, const std
   }
   if (const std::size_t at = find_control_byte(text); at != std::string_view::npos) {
     const Position position = position_of(text, at);
-    diagnostics.error({file_name, static_cast<std::uint32_t>(position.line),
-                       static_cast<std::uint32_t>(position.column)},
-                      "control-character", "a control character stands here", "remove it");
+    diagnostics.error(
+        {file_name, static_cast<std::uint32_t>(position.line), static_cast<std::uint32_t>(position.column)},
+        "control-character", "a control character stands here", "remove it");
     return {};
   }
   const std::size_t first = text.find_first_not_of(" \t\r\n");

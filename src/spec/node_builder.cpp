@@ -7,7 +7,9 @@
 namespace sluice::spec {
 namespace {
 
-bool is_digit(char byte) noexcept { return byte >= '0' && byte <= '9'; }
+bool is_digit(char byte) noexcept {
+  return byte >= '0' && byte <= '9';
+}
 
 template <std::size_t Count>
 bool any_of(std::string_view text, const std::array<std::string_view, Count>& words) noexcept {
@@ -191,9 +193,15 @@ void NodeBuilder::open(Mark mark, NodeKind kind, std::size_t anchor) {
   frames_.push_back(std::move(frame));
 }
 
-void NodeBuilder::start_mapping(Mark mark, std::size_t anchor) { open(mark, NodeKind::mapping, anchor); }
-void NodeBuilder::start_sequence(Mark mark, std::size_t anchor) { open(mark, NodeKind::sequence, anchor); }
-void NodeBuilder::end_sequence() { close(); }
+void NodeBuilder::start_mapping(Mark mark, std::size_t anchor) {
+  open(mark, NodeKind::mapping, anchor);
+}
+void NodeBuilder::start_sequence(Mark mark, std::size_t anchor) {
+  open(mark, NodeKind::sequence, anchor);
+}
+void NodeBuilder::end_sequence() {
+  close();
+}
 void NodeBuilder::end_mapping() {
   apply_merges(frames_.back());
   close();
@@ -331,6 +339,8 @@ void NodeBuilder::apply_merges(Frame& frame) {
   own = std::move(all);
 }
 
-ParsedFile NodeBuilder::take() { return {std::move(root_), std::move(templated_), nodes_}; }
+ParsedFile NodeBuilder::take() {
+  return {std::move(root_), std::move(templated_), nodes_};
+}
 
 }  // namespace sluice::spec

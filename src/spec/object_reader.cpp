@@ -12,7 +12,9 @@ const Node& null_node() {
   return node;
 }
 
-std::string ticked(std::string_view key) { return '`' + std::string(key) + '`'; }
+std::string ticked(std::string_view key) {
+  return '`' + std::string(key) + '`';
+}
 
 /// A decimal rendering without a tail of zeros, for bounds in messages.
 std::string plain(double value) {
@@ -285,8 +287,7 @@ std::optional<std::string> ObjectReader::one_of(std::string_view key,
   for (const std::string_view one : values) {
     list += (list.empty() ? "" : ", ") + std::string(one);
   }
-  const std::string_view near =
-      value->is_string() ? nearest_name(value->text, values) : std::string_view();
+  const std::string_view near = value->is_string() ? nearest_name(value->text, values) : std::string_view();
   error(*value, "unknown-value",
         ticked(key) + " of " + what_ + " must be one of " + list + ", it is " + value->describe(),
         near.empty() ? std::string() : "did you mean " + ticked(near) + "?");

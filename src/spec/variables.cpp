@@ -106,10 +106,10 @@ void Variables::declare(const std::string& name, const Mark& mark, const Node& n
     return;
   }
   if (!initial->is_scalar()) {
-    diagnostics_.error(place(initial->mark), "wrong-type",
-                       "the `default` of the variable " + name + " must be a scalar, it is " +
-                           initial->describe(),
-                       "use a string, a number or a boolean");
+    diagnostics_.error(
+        place(initial->mark), "wrong-type",
+        "the `default` of the variable " + name + " must be a scalar, it is " + initial->describe(),
+        "use a string, a number or a boolean");
     keep();
     return;
   }
@@ -117,8 +117,9 @@ void Variables::declare(const std::string& name, const Mark& mark, const Node& n
   value.text = canonical(initial->kind, initial->text);
   const Node* allowed = node.find("enum");
   if (allowed != nullptr && !allowed->is_null() && !allowed->is_sequence()) {
-    diagnostics_.error(place(allowed->mark), "wrong-type",
-                       "the `enum` of the variable " + name + " must be a list, it is " + allowed->describe());
+    diagnostics_.error(
+        place(allowed->mark), "wrong-type",
+        "the `enum` of the variable " + name + " must be a list, it is " + allowed->describe());
     allowed = nullptr;
   }
   if (allowed != nullptr && allowed->is_sequence()) {

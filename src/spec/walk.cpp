@@ -11,21 +11,38 @@ bool contains(const std::array<std::string_view, Count>& words, std::string_view
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-constexpr std::array<std::string_view, 26> name_maps{
-    "properties", "patternProperties", "definitions",
-    "$defs", "dependentSchemas", "schemas",
-    "responses", "parameters", "examples",
-    "requestBodies", "headers", "securitySchemes",
-    "links", "callbacks", "pathItems",
-    "paths", "webhooks", "variables",
-    "encoding", "mapping", "scopes",
-    "query", "x-yc-apigateway-integrations", "x-yc-apigateway-validators",
-    "x-yc-apigateway-cors-rules", "x-yc-apigateway-rate-limits"};
+constexpr std::array<std::string_view, 26> name_maps{"properties",
+                                                     "patternProperties",
+                                                     "definitions",
+                                                     "$defs",
+                                                     "dependentSchemas",
+                                                     "schemas",
+                                                     "responses",
+                                                     "parameters",
+                                                     "examples",
+                                                     "requestBodies",
+                                                     "headers",
+                                                     "securitySchemes",
+                                                     "links",
+                                                     "callbacks",
+                                                     "pathItems",
+                                                     "paths",
+                                                     "webhooks",
+                                                     "variables",
+                                                     "encoding",
+                                                     "mapping",
+                                                     "scopes",
+                                                     "query",
+                                                     "x-yc-apigateway-integrations",
+                                                     "x-yc-apigateway-validators",
+                                                     "x-yc-apigateway-cors-rules",
+                                                     "x-yc-apigateway-rate-limits"};
 
-constexpr std::array<std::string_view, 6> data_keys{"example", "default", "enum", "const", "value", "context"};
+constexpr std::array<std::string_view, 6> data_keys{"example", "default", "enum",
+                                                    "const",   "value",   "context"};
 
-constexpr std::array<std::string_view, 7> prose_keys{
-    "description", "summary", "title", "pattern", "termsOfService", "externalDocs", "tags"};
+constexpr std::array<std::string_view, 7> prose_keys{"description",    "summary",      "title", "pattern",
+                                                     "termsOfService", "externalDocs", "tags"};
 
 }  // namespace
 

@@ -1,13 +1,14 @@
 // The adapter of yaml-cpp: its event interface, so that scalars, merge keys, repeated keys and bounds are
 // ours.
+#include <istream>
+#include <streambuf>
+
 #include <yaml-cpp/anchor.h>
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
-
-#include <istream>
-#include <streambuf>
 
 #include "spec/node_builder.hpp"
 
@@ -107,8 +108,9 @@ class Events final : public YAML::EventHandler {
       return;
     }
     if (!core_name(tag).empty()) {
-      builder_.error(at, "bad-tag", "a value of the type !!" + std::string(core_name(tag)) +
-                                        " cannot be written as a mapping or list here",
+      builder_.error(at, "bad-tag",
+                     "a value of the type !!" + std::string(core_name(tag)) +
+                         " cannot be written as a mapping or list here",
                      "remove the tag");
       return;
     }
@@ -209,8 +211,7 @@ bool read_yaml(std::string_view text, NodeBuilder& builder) {
     builder.error(at(failure.mark), "document-too-deep", "values are nested too deeply here");
     return false;
   } catch (const YAML::Exception& failure) {
-    builder.error(at(failure.mark), "yaml-syntax", "this is not YAML: " + failure.msg,
-                  hint_for(failure.msg));
+    builder.error(at(failure.mark), "yaml-syntax", "this is not YAML: " + failure.msg, hint_for(failure.msg));
     return false;
   }
 }

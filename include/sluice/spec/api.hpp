@@ -41,6 +41,8 @@ struct Parameter {
   /// and values.
   std::optional<std::vector<std::string>> default_values;
   const Node* schema = nullptr;
+  /// Instead of `schema`: the schema of the first media type of `content`; the value is a text of that type.
+  const Node* content = nullptr;
   Mark mark;
 };
 
@@ -105,6 +107,8 @@ struct Path {
 
 struct Api {
   std::shared_ptr<const Document> document;
+  /// Path items that were put together from a `$ref` and the keys beside it; kept alive here.
+  std::vector<std::shared_ptr<const Node>> merged_path_items;
   std::string title;
   std::string version;
   std::string openapi;  ///< "3.0.3"
