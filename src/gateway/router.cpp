@@ -301,12 +301,17 @@ void IndexedRouter::index_tree() {
   leaves.resize(nodes_.size());
   greedy.resize(nodes_.size());
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
-    std::stable_sort(leaves[node].begin(), leaves[node].end(), [&](std::uint32_t one, std::uint32_t two) {
-      return routes_[one].text().size() > routes_[two].text().size();
-    });
-    std::stable_sort(greedy[node].begin(), greedy[node].end(), [&](std::uint32_t one, std::uint32_t two) {
-      return routes_[one].order_length() > routes_[two].order_length();
-    });
+    const auto longer_first = [&](std::size_t (*length)(const Route&)) {
+      return [this, length](std::uint32_t one, std::uint32_t two) {
+        const std::size_t left = length(routes_[one]);
+        const std::size_t right = length(routes_[two]);
+        return left != right ? left > right : one < two;
+      };
+    };
+    std::sort(leaves[node].begin(), leaves[node].end(),
+              longer_first([](const Route& route) { return route.text().size(); }));
+    std::sort(greedy[node].begin(), greedy[node].end(),
+              longer_first([](const Route& route) { return route.order_length(); }));
     nodes_[node].leaves = store(leaves[node]);
     nodes_[node].greedy = store(greedy[node]);
   }
@@ -359,9 +364,8 @@ std::vector<parameters::PathCapture> IndexedRouter::capture(std::size_t index,
 std::vector<std::size_t> IndexedRouter::order() const {
   std::vector<std::size_t> order(routes_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t one, std::size_t two) {
-    return routing::compare(routes_[one], Fit::exact, routes_[two], Fit::exact) < 0;
-  });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t one, std::size_t two) { return comes_before(one, Fit::exact, two, Fit::exact); });
   return order;
 }
 
