@@ -89,6 +89,7 @@ struct Environment {
   std::vector<std::string> functions_not_built;
   std::vector<std::string> containers_not_built;
   std::vector<std::string> service_accounts;             ///< ids that the configuration names
+  std::vector<std::string> security_profiles;            ///< ids that the configuration names
   bool http_allow_private = false;                       ///< http.allow_private
   Duration connect_timeout = std::chrono::seconds(5);    ///< limits.connect_timeout
   Duration read_timeout = std::chrono::minutes(5);       ///< limits.read_timeout
