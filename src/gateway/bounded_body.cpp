@@ -1,4 +1,4 @@
-#include "bounded_body.hpp"
+#include "gateway/bounded_body.hpp"
 
 #include <utility>
 

@@ -4,7 +4,9 @@
 #include <set>
 #include <tuple>
 
-#include "operation_metrics.hpp"
+#include "sluice/spec/integration_types.hpp"
+
+#include "gateway/operation_metrics.hpp"
 
 namespace sluice::gateway {
 
@@ -77,6 +79,7 @@ class Compiler {
       compile_path(path);
     }
     gateway_.router_ = Router::build(gateway_.routes_, api_.ignore_trailing_slashes);
+    warn_of_shadows();
     if (!websocket_routes_.empty()) {
       gateway_.websocket_router_ = Router::build(std::move(websocket_routes_), api_.ignore_trailing_slashes);
     }
@@ -85,7 +88,7 @@ class Compiler {
 
  private:
   void compile_path(const spec::Path& path) {
-    auto parsed = spec::parse_path_template(path.template_text);
+    const auto parsed = spec::parse_path_template(path.template_text);
     if (!parsed) {
       // load_api() has reported it.
       return;
@@ -98,6 +101,7 @@ class Compiler {
     }
     warn_of_cors(path.extensions);
     compile_websocket(path, *parsed);
+    route_marks_.push_back(path.mark);
     gateway_.routes_.push_back(std::move(route));
     gateway_.plans_.push_back(std::move(plans));
   }
@@ -134,15 +138,14 @@ class Compiler {
       }
       return;
     }
-    const spec::Node* type_node = document_.get(*node, "type");
-    std::string name = type_node != nullptr && type_node->is_string() ? type_node->text : std::string();
-    std::replace(name.begin(), name.end(), '-', '_');
+    const std::string name = spec::integration_type(document_, *node);
     plan.info.integration_type = name;
     const auto type = std::find_if(table_.begin(), table_.end(),
                                    [&](const IntegrationType& entry) { return entry.name == name; });
     if (type == table_.end()) {
-      // Unknown types were reported by load_api(); one that it knows belongs to a later version.
-      if (!reported(type_node == nullptr ? node->mark : type_node->mark)) {
+      // An unknown type was reported by load_api(); one that it knows belongs to a later version.
+      if (!name.empty()) {
+        spec::check_integration_options(document_, *node, diagnostics_);
         warn_not_built(node->mark, "the integration type " + name);
       }
       refuse(plan, "the integration type " + name);
@@ -284,12 +287,24 @@ class Compiler {
                          std::move(effect));
   }
 
-  [[nodiscard]] bool reported(const spec::Mark& mark) const {
-    const Place place = document_.place(mark);
-    return std::any_of(diagnostics_.items().begin(), diagnostics_.items().end(), [&](const Diagnostic& item) {
-      return item.severity == Severity::error && item.place.file == place.file &&
-             item.place.line == place.line;
-    });
+  /// load_api() tells of templates that differ in names only and of greedy ones that hide each other; the
+  /// router knows the rest.
+  void warn_of_shadows() {
+    for (const auto& [winner, loser] : gateway_.router_->shadowed()) {
+      const Place place = document_.place(route_marks_[loser]);
+      const bool told =
+          std::any_of(diagnostics_.items().begin(), diagnostics_.items().end(), [&](const Diagnostic& item) {
+            return (item.rule == "shadowed-route" || item.rule == "ambiguous-template") &&
+                   item.place.line == place.line && item.place.file == place.file;
+          });
+      if (!told) {
+        diagnostics_.warning(place, "shadowed-route",
+                             "no request reaches " + gateway_.routes_[loser].path_template.text + ": " +
+                                 gateway_.routes_[winner].path_template.text +
+                                 " matches all of its paths and goes first",
+                             "remove it, or make the other template narrower");
+      }
+    }
   }
 
   CompiledGateway& gateway_;
@@ -299,6 +314,7 @@ class Compiler {
   const IntegrationTable& table_;
   MetricsRegistry* metrics_;
   Diagnostics& diagnostics_;
+  std::vector<spec::Mark> route_marks_;  ///< aligned with the gateway's routes
   std::vector<RouteInput> websocket_routes_;
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::string>> warned_;
   bool profile_not_built_ = false;

@@ -1,4 +1,4 @@
-#include "operation_metrics.hpp"
+#include "gateway/operation_metrics.hpp"
 
 namespace sluice::gateway {
 

@@ -6,9 +6,9 @@
 #include "sluice/base/codec.hpp"
 #include "sluice/http/problem.hpp"
 
-#include "bounded_body.hpp"
-#include "operation_metrics.hpp"
-#include "request_origin.hpp"
+#include "gateway/bounded_body.hpp"
+#include "gateway/operation_metrics.hpp"
+#include "gateway/request_origin.hpp"
 
 namespace sluice::gateway {
 namespace {

@@ -1,4 +1,4 @@
-#include "request_origin.hpp"
+#include "gateway/request_origin.hpp"
 
 #include <algorithm>
 #include <optional>

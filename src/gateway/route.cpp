@@ -1,4 +1,4 @@
-#include "route.hpp"
+#include "gateway/route.hpp"
 
 #include <algorithm>
 

@@ -7,8 +7,8 @@
 
 #include "sluice/base/codec.hpp"
 
-#include "route.hpp"
-#include "segment_table.hpp"
+#include "gateway/route.hpp"
+#include "gateway/segment_table.hpp"
 
 namespace sluice::gateway {
 namespace {

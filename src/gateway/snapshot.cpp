@@ -3,7 +3,7 @@
 #include "sluice/base/codec.hpp"
 #include "sluice/gateway/gateway.hpp"
 
-#include "operation_metrics.hpp"
+#include "gateway/operation_metrics.hpp"
 
 namespace sluice::gateway {
 namespace {
