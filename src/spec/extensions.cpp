@@ -127,8 +127,10 @@ void check_cors(Checking& checking, const Node& node) {
   ObjectReader reader(checking.document, node, "the CORS rule", checking.diagnostics);
   const Node* origin = reader.node("origin");
   if (origin == nullptr || origin->is_null()) {
-    reader.warning(node, "cors-without-origin", "the CORS rule has no `origin`: it allows none",
+    if (!reader.has("origin") && node.find("$ref") == nullptr) {
+      reader.error(node, "missing-option", "the CORS rule needs `origin`",
                    "write `origin: '*'`, a list of origins, true (any), or false (off)");
+    }
   } else if (origin->kind != NodeKind::boolean) {
     check_strings(reader, "origin");
   }

@@ -19,7 +19,7 @@ class Cursor {
     }
     line_ = next_line_;
     column_ = at_ - line_start_ + 1;
-    const std::size_t begin = at_;
+    const std::size_t begin = begin_ = at_;
     if (at_ < text_.size() && text_[at_] == '"') {
       ++at_;
       while (at_ < text_.size() && text_[at_] != '"') {
@@ -38,6 +38,8 @@ class Cursor {
   }
   [[nodiscard]] std::size_t line() const noexcept { return line_; }
   [[nodiscard]] std::size_t column() const noexcept { return column_; }
+  /// Where the token begins.
+  [[nodiscard]] std::size_t begin() const noexcept { return begin_; }
 
  private:
   static bool is_between(char byte) noexcept {
@@ -55,11 +57,29 @@ class Cursor {
   }
   std::string_view text_;
   std::size_t at_ = 0;
+  std::size_t begin_ = 0;
   std::size_t line_start_ = 0;
   std::size_t next_line_ = 1;
   std::size_t line_ = 1;
   std::size_t column_ = 1;
 };
+
+/// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value -
+/// invalid literal; last read: 'x'; expected end of input" without its number, place and rest of input.
+std::string plain_message(std::string message) {
+  for (const std::string_view end : {": ", " - "}) {
+    if (const std::size_t at = message.find(end); at != std::string::npos) {
+      message.erase(0, at + end.size());
+    }
+  }
+  const std::size_t read = message.find("; last read: '");
+  if (read != std::string::npos) {
+    const std::size_t end = message.rfind('\'');
+    const std::size_t expected = message.rfind("; expected ");
+    message.erase(read, (expected != std::string::npos && expected > read ? expected : end + 1) - read);
+  }
+  return message;
+}
 
 class Sax final : public nlohmann::json_sax<Json> {
  public:
@@ -105,17 +125,16 @@ class Sax final : public nlohmann::json_sax<Json> {
   }
   bool parse_error(std::size_t position, const std::string& /*token*/,
                    const nlohmann::detail::exception& failure) override {
+    // `position` counts the bytes read, often to the end of the token that is wrong; the cursor stands before
+    // that token, or after a comma or colon too many.
+    cursor_.next();
+    const std::size_t wrong = std::min(cursor_.begin(), position == 0 ? 0 : position - 1);
+    const std::string_view before = text_.substr(0, std::min(wrong, text_.size()));
     JsonSyntaxError error;
-    // `position` counts the bytes read, the one that is wrong included.
-    const std::string_view before = text_.substr(0, std::min(position == 0 ? 0 : position - 1, text_.size()));
     error.line = 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
     const std::size_t line_end = before.rfind('\n');
     error.column = before.size() - (line_end == std::string_view::npos ? 0 : line_end + 1) + 1;
-    error.message = failure.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while …"
-    if (const std::size_t end = error.message.find(": "); end != std::string::npos) {
-      error.message.erase(0, end + 2);
-    }
+    error.message = plain_message(failure.what());
     failed_ = std::move(error);
     return false;
   }

@@ -173,8 +173,16 @@ void append(Diagnostics& to, const Diagnostics& from) {
   }
 }
 
-/// Text that begins with a bracket: JSON, or YAML written in brackets where the file's name does not say
-/// JSON.
+/// Whether text that begins with a bracket may have been meant as YAML: neither the file's name nor what
+/// follows the bracket says JSON.
+bool may_be_yaml(std::string_view text, std::string_view file_name) noexcept {
+  const std::size_t bracket = text.find_first_of("{[");
+  const std::size_t next = text.find_first_not_of(" \t\r\n", bracket + 1);
+  return !ends_with_json(file_name) && next != std::string_view::npos &&
+         std::string_view("\"{}[]0123456789-,:").find(text[next]) == std::string_view::npos;
+}
+
+/// Text that begins with a bracket: JSON, or YAML written in brackets.
 ParsedFile parse_braces(std::string_view text, std::uint32_t file_index, const std::string& file_name,
                         Diagnostics& diagnostics, const NodeLimits& limits) {
   Diagnostics found;
@@ -184,7 +192,7 @@ ParsedFile parse_braces(std::string_view text, std::uint32_t file_index, const s
     append(diagnostics, found);
     return end.complete ? builder.take() : ParsedFile{};
   }
-  if (!ends_with_json(file_name)) {
+  if (may_be_yaml(text, file_name)) {
     Diagnostics yaml_found;
     NodeBuilder yaml_builder(file_index, file_name, yaml_found, limits);
     if (read_yaml(text, yaml_builder) && !yaml_found.has_errors()) {

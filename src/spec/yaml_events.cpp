@@ -1,5 +1,6 @@
 // The adapter of yaml-cpp: its event interface, so that scalars, merge keys, repeated keys and bounds are
 // ours.
+#include <algorithm>
 #include <istream>
 #include <streambuf>
 
@@ -15,15 +16,39 @@
 namespace sluice::spec {
 namespace {
 
-/// Reads a text in place.
+/// Reads a text in place, then a tail.
 class ViewBuffer final : public std::streambuf {
  public:
-  explicit ViewBuffer(std::string_view text) {
+  ViewBuffer(std::string_view text, std::string_view tail) : tail_(tail) { set(text); }
+
+ protected:
+  int_type underflow() override {
+    if (tail_.empty()) {
+      return traits_type::eof();
+    }
+    set(tail_);
+    tail_ = {};
+    return traits_type::to_int_type(*gptr());
+  }
+
+ private:
+  void set(std::string_view text) {
     // The get area is never written to; the interface of 1998 wants char*.
     char* begin = const_cast<char*>(text.data());
     setg(begin, begin, begin + text.size());
   }
+  std::string_view tail_;
 };
+
+/// yaml-cpp lets the end of the input close a quote that nobody closed, if a line break stands before it. A
+/// comment at the end takes that line break away from it and means nothing otherwise.
+std::string_view tail_for(std::string_view text) noexcept {
+  const std::size_t last = text.find_last_not_of(" \t\r");
+  if (last == std::string_view::npos || text[last] != '\n') {
+    return {};
+  }
+  return last + 1 == text.size() ? "#" : "\n#";
+}
 
 constexpr std::string_view core_tag = "tag:yaml.org,2002:";
 
@@ -64,8 +89,12 @@ class Events final : public YAML::EventHandler {
   }
   void OnMapEnd() override { builder_.end_mapping(); }
 
+  /// Of the last event.
+  [[nodiscard]] std::size_t last_line() const noexcept { return last_line_; }
+
  private:
-  [[nodiscard]] Mark convert(const YAML::Mark& mark) const noexcept {
+  [[nodiscard]] Mark convert(const YAML::Mark& mark) noexcept {
+    last_line_ = static_cast<std::size_t>(mark.line < 0 ? 0 : mark.line) + 1;
     return builder_.mark(static_cast<std::size_t>(mark.line < 0 ? 0 : mark.line) + 1,
                          static_cast<std::size_t>(mark.column < 0 ? 0 : mark.column) + 1);
   }
@@ -130,6 +159,7 @@ class Events final : public YAML::EventHandler {
   }
 
   NodeBuilder& builder_;
+  std::size_t last_line_ = 1;
 };
 
 /// Sees whether a later document of the stream holds anything.
@@ -161,38 +191,72 @@ class LaterDocument final : public YAML::EventHandler {
   YAML::Mark mark_;
 };
 
-std::string hint_for(std::string_view message) {
-  if (message.find("tab") != std::string_view::npos) {
-    return "indent with spaces";
+std::string_view line_at(std::string_view text, std::size_t offset) noexcept {
+  offset = std::min(offset, text.size());
+  const std::size_t before = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
+  const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
+  return text.substr(begin, std::min(text.find('\n', begin), text.size()) - begin);
+}
+
+std::size_t offset_of(const YAML::Mark& mark) noexcept {
+  return static_cast<std::size_t>(mark.pos < 0 ? 0 : mark.pos);
+}
+
+bool is_indented_with_tabs(std::string_view line) noexcept {
+  return line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+}
+
+std::string hint_for(std::string_view message, std::string_view line, std::size_t last_line) {
+  const auto says = [&](std::string_view part) { return message.find(part) != std::string_view::npos; };
+  if (says("tab") || is_indented_with_tabs(line)) {
+    return "indent with spaces, not with tabs";
   }
-  if (message.find("anchor is not defined") != std::string_view::npos) {
+  if (says("EOF in scalar")) {
+    return "a quote that opens after line " + std::to_string(last_line) + " is never closed";
+  }
+  if (says("anchor is not defined")) {
     return "define the anchor (`&name`) before the alias, or put text that begins with * in quotes";
   }
-  if (message.find("end of map") != std::string_view::npos ||
-      message.find("end of sequence") != std::string_view::npos) {
+  if (says("flow not found")) {
+    return "close the bracket, and put text with { } [ ] in quotes";
+  }
+  if (says("end of map") || says("end of sequence")) {
     return "look at the indentation of this line and of the one before";
   }
-  if (message.find("illegal map value") != std::string_view::npos) {
+  if (says("illegal map value")) {
     return "put text that holds \": \" in quotes, and look at the indentation";
   }
-  if (message.find("invalid unicode") != std::string_view::npos) {
+  if (says("invalid unicode")) {
     return "YAML has no surrogate pairs: write the character itself, or \\U and eight digits";
   }
+  if (says("unknown escape")) {
+    return "write \\\\ for a backslash, or use single quotes";
+  }
   return "look for a missing quote, a wrong indentation, or text with special characters that needs quotes";
+}
+
+/// A document that does not begin with `---` is text that the parser could not add to the one before.
+bool begins_with_dashes(std::string_view text, const YAML::Mark& mark) noexcept {
+  return line_at(text, offset_of(mark)).substr(0, 3) == "---";
 }
 
 }  // namespace
 
 bool read_yaml(std::string_view text, NodeBuilder& builder) {
-  ViewBuffer buffer(text);
+  ViewBuffer buffer(text, tail_for(text));
   std::istream stream(&buffer);
   const auto at = [&](const YAML::Mark& mark) {
+    if (offset_of(mark) >= text.size()) {
+      const std::size_t last_break = text.rfind('\n');
+      return builder.mark(1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')),
+                          text.size() - (last_break == std::string_view::npos ? 0 : last_break + 1) + 1);
+    }
     return builder.mark(static_cast<std::size_t>(mark.line < 0 ? 0 : mark.line) + 1,
                         static_cast<std::size_t>(mark.column < 0 ? 0 : mark.column) + 1);
   };
+  Events events(builder);
   try {
     YAML::Parser parser(stream);
-    Events events(builder);
     if (!parser.HandleNextDocument(events)) {
       builder.error(builder.mark(1, 1), "empty-document", "the file is empty");
       return false;
@@ -204,14 +268,20 @@ bool read_yaml(std::string_view text, NodeBuilder& builder) {
   } catch (const StopParsing&) {
     return false;
   } catch (const LaterDocument::Found& found) {
-    builder.error(at(found.mark), "several-documents", "the file holds more than one YAML document",
-                  "keep one document a file and remove the `---` between them");
+    if (begins_with_dashes(text, found.mark)) {
+      builder.error(at(found.mark), "several-documents", "the file holds more than one YAML document",
+                    "keep one document a file and remove the `---` between them");
+    } else {
+      builder.error(at(found.mark), "yaml-syntax", "this is not YAML: text after the end of the document",
+                    "write a space after the colon of a key, and look at the indentation");
+    }
     return false;
   } catch (const YAML::DeepRecursion& failure) {
     builder.error(at(failure.mark), "document-too-deep", "values are nested too deeply here");
     return false;
   } catch (const YAML::Exception& failure) {
-    builder.error(at(failure.mark), "yaml-syntax", "this is not YAML: " + failure.msg, hint_for(failure.msg));
+    builder.error(at(failure.mark), "yaml-syntax", "this is not YAML: " + failure.msg,
+                  hint_for(failure.msg, line_at(text, offset_of(failure.mark)), events.last_line()));
     return false;
   }
 }
