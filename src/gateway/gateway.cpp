@@ -41,7 +41,10 @@ class CompiledGateway final : public Gateway {
       return nullptr;
     }
     const Match match = websocket_router_->match(http::Method::get, "GET", path);
-    return match.outcome == Match::Outcome::found ? websocket_plans_[match.route].get() : nullptr;
+    return match.outcome == Match::Outcome::found ? websocket_of(websocket_routes_[match.route]) : nullptr;
+  }
+  [[nodiscard]] const Plan* websocket_of(std::size_t route) const noexcept override {
+    return websocket_plans_[route].get();
   }
   [[nodiscard]] const std::shared_ptr<OperationMetrics>& unmatched_metrics() const noexcept override {
     return unmatched_;
@@ -54,7 +57,8 @@ class CompiledGateway final : public Gateway {
   std::vector<RouteInput> routes_;
   std::vector<std::vector<std::unique_ptr<Plan>>> plans_;
   std::unique_ptr<const Router> router_;
-  std::vector<std::unique_ptr<Plan>> websocket_plans_;
+  std::vector<std::unique_ptr<Plan>> websocket_plans_;  ///< aligned with routes_; most are nullptr
+  std::vector<std::size_t> websocket_routes_;           ///< indices into routes_ of websocket_router_'s
   std::unique_ptr<const Router> websocket_router_;
   std::shared_ptr<OperationMetrics> unmatched_;
 };
@@ -100,7 +104,11 @@ class Compiler {
       plans.push_back(compile_operation(path, operation));
     }
     warn_of_cors(path.extensions);
-    compile_websocket(path, *parsed);
+    gateway_.websocket_plans_.push_back(compile_websocket(path));
+    if (gateway_.websocket_plans_.back()) {
+      websocket_routes_.push_back({*parsed, {"GET"}});
+      gateway_.websocket_routes_.push_back(gateway_.routes_.size());
+    }
     route_marks_.push_back(path.mark);
     gateway_.routes_.push_back(std::move(route));
     gateway_.plans_.push_back(std::move(plans));
@@ -236,7 +244,7 @@ class Compiler {
                    "browsers refuse answers to other origins; everything else is served");
   }
 
-  void compile_websocket(const spec::Path& path, const spec::PathTemplate& path_template) {
+  std::unique_ptr<Plan> compile_websocket(const spec::Path& path) {
     for (const spec::Node* node :
          {path.websocket_message, path.websocket_connect, path.websocket_disconnect}) {
       if (node != nullptr) {
@@ -245,7 +253,7 @@ class Compiler {
       }
     }
     if (path.websocket_message == nullptr) {
-      return;
+      return nullptr;
     }
     auto plan = std::make_unique<Plan>();
     plan->mark = path.websocket_message->mark;
@@ -256,8 +264,7 @@ class Compiler {
     refuse(*plan, "WebSocket");
     plan->metrics =
         OperationMetrics::make(metrics_, {plan->info.gateway_id, plan->info.path_template, "", "stable"}, {});
-    websocket_routes_.push_back({path_template, {"GET"}});
-    gateway_.websocket_plans_.push_back(std::move(plan));
+    return plan;
   }
 
   void check_security_profile() {

@@ -61,6 +61,8 @@ class Gateway {
   [[nodiscard]] virtual const std::vector<RouteInput>& routes() const noexcept = 0;
   /// The plan of a WebSocket upgrade on this path, or nullptr: then it is an ordinary GET.
   [[nodiscard]] virtual const Plan* websocket(const http::CanonicalPath& path) const = 0;
+  /// The plan of WebSocket upgrades of a route, or nullptr.
+  [[nodiscard]] virtual const Plan* websocket_of(std::size_t route) const noexcept = 0;
   /// Metrics of requests that match no operation; nullptr: not counted.
   [[nodiscard]] virtual const std::shared_ptr<OperationMetrics>& unmatched_metrics() const noexcept = 0;
 };
