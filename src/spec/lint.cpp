@@ -67,7 +67,7 @@ std::string_view find_angles(std::string_view text) {
   for (std::size_t at = text.find('<'); at != std::string_view::npos; at = text.find('<', at + 1)) {
     const std::string_view inside = until(text, at + 1, ">");
     if (!inside.empty() && is_name_start(inside.front()) &&
-        inside.find_first_of("<=\"'") == std::string_view::npos) {
+        inside.find_first_of("<=@\"'") == std::string_view::npos) {
       return text.substr(at, inside.size() + 2);
     }
   }
