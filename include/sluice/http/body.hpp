@@ -31,6 +31,10 @@ class BodySource {
   virtual std::optional<Result<std::string_view>> try_read() = 0;
   /// The length in bytes where it is known before the end (Content-Length).
   [[nodiscard]] virtual std::optional<std::uint64_t> size() const noexcept = 0;
+  /// Makes a waiting read() end soon, with `cancelled` or whatever came first; the source is of no more use
+  /// then. Without a waiting read() it does nothing. What the source stands on must stay until that read()
+  /// has ended. A source that cannot do this ends its read() in its own time.
+  virtual void cancel_read() noexcept {}
   /// After the end: the trailers, or nullptr.
   [[nodiscard]] virtual const Headers* trailers() const noexcept { return nullptr; }
 };
