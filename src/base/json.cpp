@@ -44,6 +44,12 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
     error.detail = "JSON text nested deeper than " + std::to_string(limits.max_depth) + " levels";
     return error;
   }
+  // nlohmann takes a NUL for the end of the input, whatever follows; JSON has none anywhere.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    error.code = ErrorCode::invalid;
+    error.detail = "a NUL byte at offset " + std::to_string(nul);
+    return error;
+  }
   try {
     return Json::parse(text);
   } catch (const Json::exception& failure) {
