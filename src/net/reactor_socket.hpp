@@ -37,6 +37,8 @@ class ReactorSocket {
   ssize_t receive(void* data, std::size_t size) noexcept;
   /// Whether the last receive() took all that there was.
   [[nodiscard]] bool drained() const noexcept { return drained_; }
+  /// For what is read by other calls than receive(): accept4() said EAGAIN.
+  void set_drained() noexcept { drained_ = true; }
   void start_wait_readable(WaitMode mode, Stream::Callback callback, void* context);
   void start_wait_writable(Stream::Callback callback, void* context);
   void cancel() noexcept;
