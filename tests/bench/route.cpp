@@ -2,11 +2,13 @@
 // match. A tenth of the templates has a parameter, a hundredth is greedy.
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/gateway/router.hpp"
@@ -48,8 +50,10 @@ Table make_table(std::size_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto count = static_cast<std::size_t>(argc == 2 ? std::atoi(argv[1]) : 0);
-  if (count == 0) {
+  std::size_t count = 0;
+  const std::string_view argument = argc == 2 ? argv[1] : "";
+  if (std::from_chars(argument.data(), argument.data() + argument.size(), count).ec != std::errc{} ||
+      count == 0) {
     std::fprintf(stderr, "usage: bench_route PATHS\n");
     return 2;
   }

@@ -219,10 +219,11 @@ class Server {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  const int port = argc == 2 ? std::atoi(argv[1]) : 0;
-  if (port <= 0 || port > 65535) {
+  std::uint16_t port = 0;
+  const std::string_view text = argc == 2 ? argv[1] : "";
+  if (std::from_chars(text.data(), text.data() + text.size(), port).ec != std::errc{} || port == 0) {
     std::cerr << "usage: bench_server PORT\n";
     return 2;
   }
-  std::make_unique<Server>(static_cast<std::uint16_t>(port))->run();
+  std::make_unique<Server>(port)->run();
 }
