@@ -256,7 +256,7 @@ TEST(PipelineTrust, AddressAndTraceOfTheRequest) {
   EXPECT_EQ(call->context.client_address, "192.0.2.9");
   bench.connection().peer_trusted = true;
   const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-  call = bench.send("GET", "/static", {{"X-Forwarded-For", "198.51.100.4"}, {"traceparent", parent}});
+  call = bench.send("GET", "/echo/1", {{"X-Forwarded-For", "198.51.100.4"}, {"traceparent", parent}});
   EXPECT_EQ(call->context.client_address, "198.51.100.4");
   EXPECT_EQ(call->context.trace_parent, parent);
 }
