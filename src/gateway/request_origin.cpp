@@ -124,8 +124,8 @@ void find_traceparent(std::string& out, http::Headers& headers) {
       out = *told;
       return;
     }
-    headers.remove(http::FieldId::tracestate);
   }
+  headers.remove(http::FieldId::tracestate);
   // Sampled: who is behind may still decide otherwise; told "not sampled", most would record nothing.
   std::array<char, traceparent_size + 1> made{"00-................................-................-01"};
   write_hex(made.data() + 3, random_but_zero());
