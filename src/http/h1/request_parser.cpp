@@ -282,6 +282,7 @@ Refusal RequestHeadParser::take_field(FieldId id, std::string_view value, const 
              : is_valid_authority(value)                  ? Refusal{}
                                                           : bad_host;
     case FieldId::expect:
+      has_expect_ = true;
       expects_continue_ = equals_ignore_case(value, "100-continue");
       return expects_continue_ || old ? Refusal{} : bad_expect;
     case FieldId::cookie:
@@ -311,6 +312,10 @@ void RequestHeadParser::finish(std::string_view data, Request& request) {
   } else if (host != request.authority || request.host.empty()) {
     replace(request.authority, host);
     assign_host_of_authority(request.host, host);
+  }
+  if (has_expect_) {
+    // It is answered here; what stands behind has nothing to wait for.
+    request.headers.remove(FieldId::expect);
   }
   const bool old = request.version_minor == 0;
   head_.framing = fields_.framing();

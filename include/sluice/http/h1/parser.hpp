@@ -34,8 +34,8 @@ class RequestHeadParser {
   /// `request` is filled anew: what it held is dropped (a caller that leaves it as it was saves the check of
   /// a Host that stays the same), its body becomes nullptr. Method and target are there as soon as the
   /// request line was good, so that a refusal can be logged with them; the rest when the head is complete.
-  /// CONNECT: the authority is the target's, the path stays empty. Errors (downstream, `status` set, close
-  /// after the answer): 400, 414, 417, 431, 505.
+  /// CONNECT: the authority is the target's, the path stays empty. Expect is taken out of the headers.
+  /// Errors (downstream, `status` set, close after the answer): 400, 414, 417, 431, 505.
   Result<std::size_t> parse(std::string_view data, const ServerLimits& limits, Request& request);
   [[nodiscard]] const RequestHead& head() const noexcept { return head_; }
   /// Whether a byte of the message was seen (an idle connection has none).
@@ -58,6 +58,7 @@ class RequestHeadParser {
   bool started_ = false;
   bool has_host_ = false;
   bool target_has_authority_ = false;
+  bool has_expect_ = false;
   bool expects_continue_ = false;
 };
 
