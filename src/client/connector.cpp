@@ -1,5 +1,7 @@
 #include "client/connector.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -103,6 +105,64 @@ StreamResult connect_unix(ConnectorShared& shared, const ConnectTarget& target) 
   return adopted(net::make_stream(std::move(socket)));
 }
 
+Result<std::shared_ptr<const net::TlsClientContext>> tls_context(ConnectorShared& shared, TlsSettings& tls) {
+  const UpstreamTls& files = tls.files;
+  const bool own = !files.ca_file.empty() || !files.certificate_file.empty();
+  std::shared_ptr<const net::TlsClientContext>& context = own ? tls.context : shared.default_tls;
+  if (!context) {
+    net::TlsClientOptions options;
+    options.ca_file = files.ca_file;
+    options.certificate_file = files.certificate_file;
+    options.private_key_file = files.private_key_file;
+    Result<std::shared_ptr<const net::TlsClientContext>> made = net::make_client_tls_context(options);
+    if (made.has_error()) {
+      return made;
+    }
+    context = std::move(*made);
+  }
+  return context;
+}
+
+net::Awaitable<StreamResult> secure(ConnectorShared& shared, ConnectTarget& target,
+                                    std::unique_ptr<net::Stream> stream, Window window,
+                                    net::CancelToken* cancel) {
+  Result<std::shared_ptr<const net::TlsClientContext>> context = tls_context(shared, target.tls);
+  if (context.has_error()) {
+    co_return upstream_error(ErrorCode::tls_failed, context.error().detail);
+  }
+  const Duration left =
+      std::max<Duration>(window.give_up - Clock::real().steady(), std::chrono::milliseconds(1));
+  StreamResult secured = co_await net::tls_connect(shared.worker, std::move(stream), std::move(*context),
+                                                   target.origin.host, left, cancel);
+  if (secured.has_value()) {
+    co_return secured;
+  }
+  Error error = std::move(secured).error();
+  const std::string where = "TLS with " + target.origin.host + ": ";
+  switch (error.code) {
+    case ErrorCode::tls_failed:
+      co_return upstream_error(ErrorCode::tls_failed, where + error.detail);
+    case ErrorCode::connect_timeout:
+    case ErrorCode::read_timeout:
+      co_return upstream_error(ErrorCode::connect_timeout, where + "the handshake took too long", Retry::yes);
+    case ErrorCode::cancelled:
+      co_return cancelled_error();
+    default:
+      // Nothing was sent on a connection that breaks in the handshake: the next one may do.
+      co_return upstream_error(ErrorCode::connect_failed, where + "the connection broke. " + error.detail,
+                               Retry::yes);
+  }
+}
+
+std::string stamp_of(const std::string& path) {
+  struct stat status{};
+  if (path.empty() || ::stat(path.c_str(), &status) != 0) {
+    return "-";
+  }
+  return std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec) + "." +
+         std::to_string(status.st_ino) + "." + std::to_string(status.st_size);
+}
+
 // Whether another try may do: nobody was there, or the connection broke while it was made.
 bool may_pass(const Error& error) noexcept {
   return error.code == ErrorCode::connect_failed;
@@ -110,10 +170,21 @@ bool may_pass(const Error& error) noexcept {
 
 }  // namespace
 
+TlsSettings make_tls_settings(UpstreamTls files) {
+  TlsSettings settings;
+  settings.stamp = stamp_of(files.ca_file) + " " + stamp_of(files.certificate_file) + " " +
+                   stamp_of(files.private_key_file);
+  settings.files = std::move(files);
+  return settings;
+}
+
+bool same_tls(const TlsSettings& left, const TlsSettings& right) noexcept {
+  return left.files.ca_file == right.files.ca_file &&
+         left.files.certificate_file == right.files.certificate_file &&
+         left.files.private_key_file == right.files.private_key_file && left.stamp == right.stamp;
+}
+
 net::Awaitable<StreamResult> connect(ConnectorShared& shared, ConnectTarget& target, ConnectLimits limits) {
-  if (target.origin.scheme == Origin::Scheme::https) {
-    co_return upstream_error(ErrorCode::not_built, "TLS to upstreams");
-  }
   const SteadyTime start = Clock::real().steady();
   Window window{start + limits.connect_timeout, ErrorCode::connect_timeout};
   if (limits.deadline && *limits.deadline < window.give_up) {
@@ -130,6 +201,9 @@ net::Awaitable<StreamResult> connect(ConnectorShared& shared, ConnectTarget& tar
       stream = connect_unix(shared, target);
     } else {
       stream = co_await connect_tcp(shared, target, window, limits.cancel);
+    }
+    if (stream.has_value() && target.origin.scheme == Origin::Scheme::https) {
+      stream = co_await secure(shared, target, std::move(*stream), window, limits.cancel);
     }
     if (stream.has_value()) {
       co_return stream;

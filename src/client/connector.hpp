@@ -10,14 +10,20 @@
 #include "sluice/client/http_client.hpp"
 #include "sluice/net/resolver.hpp"
 #include "sluice/net/stream.hpp"
+#include "sluice/net/tls.hpp"
 
 namespace sluice::client {
 
-/// The TLS of one origin. `context` is made at the first handshake and kept.
+/// The TLS of one origin.
 struct TlsSettings {
   UpstreamTls files;
-  std::shared_ptr<void> context;
+  /// Tells one version of the files from another.
+  std::string stamp;
+  /// Made at the first handshake, kept.
+  std::shared_ptr<const net::TlsClientContext> context;
 };
+TlsSettings make_tls_settings(UpstreamTls files);
+bool same_tls(const TlsSettings& left, const TlsSettings& right) noexcept;
 
 struct ConnectTarget {
   Origin origin;
@@ -36,6 +42,8 @@ struct ConnectLimits {
 struct ConnectorShared {
   net::Worker& worker;
   net::Resolver& resolver;
+  /// For all origins without TLS files of their own: the system's store is read once.
+  std::shared_ptr<const net::TlsClientContext> default_tls = nullptr;
 };
 
 /// A connected stream, TLS done. Errors: resolve_failed, connect_failed, connect_timeout, tls_failed,

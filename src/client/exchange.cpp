@@ -272,7 +272,10 @@ net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease leas
 
   HeadReader reader(call);
   std::optional<Error> failed;
-  connection.watch_silence();
+  // While the body is being sent, its sender says whose turn it is.
+  if (!sender || sender->done()) {
+    connection.watch_silence();
+  }
   for (bool look = false;;) {
     if (!look) {
       connection.start_wait();
@@ -310,7 +313,9 @@ net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease leas
       break;
     }
     // Only part of a head: an end that came with it has no event of its own, so look before waiting.
-    connection.watch_silence();
+    if (!sender || sender->done()) {
+      connection.watch_silence();
+    }
   }
   if (failed) {
     if (sender) {

@@ -63,11 +63,6 @@ std::string authority_of(const Origin& origin) {
   return authority;
 }
 
-bool same_files(const UpstreamTls& left, const UpstreamTls& right) {
-  return left.ca_file == right.ca_file && left.certificate_file == right.certificate_file &&
-         left.private_key_file == right.private_key_file;
-}
-
 class Client final : public HttpClient {
  public:
   Client(net::Worker& worker, ClientSettings settings)
@@ -114,7 +109,7 @@ Pool& Client::pool_for(const Origin& origin, bool public_only) {
     }
     auto pool =
         std::make_unique<Pool>(shared_, settings_, counts_, origin, public_only, authority_of(origin));
-    pool->renew(TlsSettings{tls_files(origin), nullptr});
+    pool->renew(make_tls_settings(tls_files(origin)));
     at = pools_.insert(std::move(pool)).first;
   }
   last_pool_ = at->get();
@@ -193,9 +188,9 @@ void Client::configure(ClientSettings settings) {
   settings_ = std::move(settings);
   resolver_.clear_cache();
   for (const std::unique_ptr<Pool>& pool : pools_) {
-    UpstreamTls files = tls_files(pool->origin());
-    if (!same_files(files, pool->tls_files())) {
-      pool->renew(TlsSettings{std::move(files), nullptr});
+    TlsSettings tls = make_tls_settings(tls_files(pool->origin()));
+    if (!same_tls(tls, pool->tls())) {
+      pool->renew(std::move(tls));
     }
   }
 }

@@ -38,7 +38,7 @@ class Pool {
   [[nodiscard]] bool public_only() const noexcept { return target_.public_only; }
   /// For the Host field.
   [[nodiscard]] const std::string& authority() const noexcept { return authority_; }
-  [[nodiscard]] const UpstreamTls& tls_files() const noexcept { return target_.tls.files; }
+  [[nodiscard]] const TlsSettings& tls() const noexcept { return target_.tls; }
 
   /// The connection used last, now busy; nullptr without an idle one.
   ConnectionPtr take_idle() noexcept;

@@ -28,8 +28,8 @@ OperationMetrics* metrics_of(const http::RequestContext& context) noexcept {
 
 /// What a request holds on to: its snapshot, and its body where a limit watches it.
 struct Pinned {
-  std::shared_ptr<const Snapshot> snapshot{};
-  std::unique_ptr<http::BodySource> body{};
+  std::shared_ptr<const Snapshot> snapshot;
+  std::unique_ptr<http::BodySource> body;
 };
 
 /// One request on its way through the phases.
@@ -65,14 +65,10 @@ class PhasedPipeline final : public Pipeline {
                  AccessLogSink access_log)
       : worker_(worker),
         services_(services),
-        access_log_(std::move(access_log)) {
-    PhasedPipeline::use(std::move(snapshot));
-  }
+        snapshot_(std::move(snapshot)),
+        access_log_(std::move(access_log)) {}
 
-  void use(std::shared_ptr<const Snapshot> snapshot) override {
-    snapshot_ = snapshot.get();
-    pinned_ = std::make_shared<const Pinned>(std::move(snapshot));
-  }
+  void use(std::shared_ptr<const Snapshot> snapshot) override { snapshot_ = std::move(snapshot); }
 
   /// The order of spec.md section 5, a line a phase. A phase that has answered returns true and ends the
   /// way in; the head's limits were the connection's, which also writes the answer and calls finished(),
@@ -97,7 +93,7 @@ class PhasedPipeline final : public Pipeline {
 
   http::Response refuse(const Error& error, http::RequestContext& context) override {
     const http::ProblemStatus status = http::problem_status(error);
-    context.pinned = pinned_;
+    context.pinned = snapshot_;
     context.record.slug = status.slug;
     context.record.detail = error.detail;
     context.record.status = status.status;
@@ -134,12 +130,10 @@ class PhasedPipeline final : public Pipeline {
 
   void pin(Visit& visit) {
     http::RequestContext& context = visit.context;
-    context.pinned = pinned_;
+    context.pinned = snapshot_;
     find_client_address(context.client_address, visit.request.headers, context.connection,
                         snapshot_->settings().trusted_proxies);
-    if (access_log_) {
-      find_traceparent(context.trace_parent, visit.request.headers);
-    }
+    find_traceparent(context.trace_parent, visit.request.headers);
   }
 
   /// "OPTIONS *" asks the server, not a gateway.
@@ -228,7 +222,7 @@ class PhasedPipeline final : public Pipeline {
       return *size > *limit && refuse_with(visit, request_too_large());
     }
     auto pinned = std::make_shared<Pinned>();
-    pinned->snapshot = pinned_->snapshot;
+    pinned->snapshot = snapshot_;
     pinned->body = bound_request_body(*visit.request.body, *limit);
     visit.request.body = pinned->body.get();
     visit.context.pinned = std::move(pinned);
@@ -244,9 +238,6 @@ class PhasedPipeline final : public Pipeline {
   net::Awaitable<void> integration(Visit& visit) {
     const Plan& plan = *visit.plan;
     http::RequestContext& context = visit.context;
-    if (context.trace_parent.empty()) {
-      find_traceparent(context.trace_parent, visit.request.headers);
-    }
     Exchange exchange{visit.request, context, plan.info, services_, {}, nullptr, std::nullopt, std::nullopt};
     const SteadyTime began = Clock::real().steady();
     exchange.deadline = began + visit.gateway->settings().timeout;
@@ -330,9 +321,7 @@ class PhasedPipeline final : public Pipeline {
 
   net::Worker& worker_;
   WorkerServices services_;
-  const Snapshot* snapshot_ = nullptr;  ///< what requests that start now use; kept by pinned_
-  /// Of this worker alone, so that pinning does not touch a counter that other workers touch as well.
-  std::shared_ptr<const Pinned> pinned_;
+  std::shared_ptr<const Snapshot> snapshot_;
   AccessLogSink access_log_;
 };
 

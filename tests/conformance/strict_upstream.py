@@ -22,10 +22,6 @@ class Ambiguous(Exception):
     """The bytes may be read in more than one way; the connection is over."""
 
 
-class Incomplete(Exception):
-    """The stream ended inside a message: nobody can take it for a request."""
-
-
 class Reader:
     """A connection's bytes, as they come."""
 
@@ -43,7 +39,7 @@ class Reader:
             if not self.fill():
                 if first and not self.buffer:
                     return None
-                raise Incomplete(f"the stream ends inside a line: {self.buffer[:80]!r}")
+                raise Ambiguous(f"the stream ends inside a line: {self.buffer[:80]!r}")
         line, _, self.buffer = self.buffer.partition(b"\n")
         if not line.endswith(b"\r"):
             raise Ambiguous(f"a line ends with a bare LF: {line[:80]!r}")
@@ -55,7 +51,7 @@ class Reader:
     def exactly(self, count: int) -> bytes:
         while len(self.buffer) < count:
             if not self.fill():
-                raise Incomplete(f"the stream ends inside a body, {count - len(self.buffer)} bytes early")
+                raise Ambiguous(f"the stream ends inside a body, {count - len(self.buffer)} bytes early")
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 
@@ -172,5 +168,5 @@ class StrictUpstream:
             except Ambiguous as error:
                 with self.lock:
                     self.ambiguities.append(str(error))
-            except (Incomplete, OSError):
+            except OSError:
                 pass  # the gateway gave the request up: nothing was understood, nothing to note

@@ -51,8 +51,7 @@ struct RenderedResponse {
   std::string body;
 };
 
-/// An answer. The connection adds Connection and the framing (fields of those names are dropped), and Date where
-/// it is missing.
+/// An answer. The connection adds Date, Connection and the framing; fields of those names are dropped.
 struct Response {
   int status = 200;
   Headers headers;
