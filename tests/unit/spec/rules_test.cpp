@@ -23,6 +23,12 @@ void PrintTo(const RuleCase& value, std::ostream* out) {
   *out << value.name;
 }
 
+const std::string& documented_rules() {
+  static const std::string text =
+      real_file_reader()(std::string(SLUICE_SOURCE_DIR) + "/docs/rules.md").value();
+  return text;
+}
+
 class Rules : public ::testing::TestWithParam<RuleCase> {};
 
 TEST_P(Rules, AreReportedInTheirPlaces) {
@@ -32,6 +38,7 @@ TEST_P(Rules, AreReportedInTheirPlaces) {
   for (const Diagnostic& item : loaded.diagnostics.items()) {
     EXPECT_FALSE(item.message.empty());
     EXPECT_THAT(item.rule, ::testing::MatchesRegex("[a-z0-9-]+"));
+    EXPECT_THAT(documented_rules(), HasSubstr("| `" + item.rule + "` |")) << "in docs/rules.md";
   }
 }
 
