@@ -28,8 +28,8 @@ OperationMetrics* metrics_of(const http::RequestContext& context) noexcept {
 
 /// What a request holds on to: its snapshot, and its body where a limit watches it.
 struct Pinned {
-  std::shared_ptr<const Snapshot> snapshot;
-  std::unique_ptr<http::BodySource> body;
+  std::shared_ptr<const Snapshot> snapshot{};
+  std::unique_ptr<http::BodySource> body{};
 };
 
 /// One request on its way through the phases.
@@ -65,10 +65,14 @@ class PhasedPipeline final : public Pipeline {
                  AccessLogSink access_log)
       : worker_(worker),
         services_(services),
-        snapshot_(std::move(snapshot)),
-        access_log_(std::move(access_log)) {}
+        access_log_(std::move(access_log)) {
+    PhasedPipeline::use(std::move(snapshot));
+  }
 
-  void use(std::shared_ptr<const Snapshot> snapshot) override { snapshot_ = std::move(snapshot); }
+  void use(std::shared_ptr<const Snapshot> snapshot) override {
+    snapshot_ = snapshot.get();
+    pinned_ = std::make_shared<const Pinned>(std::move(snapshot));
+  }
 
   /// The order of spec.md section 5, a line a phase. A phase that has answered returns true and ends the
   /// way in; the head's limits were the connection's, which also writes the answer and calls finished(),
@@ -93,7 +97,7 @@ class PhasedPipeline final : public Pipeline {
 
   http::Response refuse(const Error& error, http::RequestContext& context) override {
     const http::ProblemStatus status = http::problem_status(error);
-    context.pinned = snapshot_;
+    context.pinned = pinned_;
     context.record.slug = status.slug;
     context.record.detail = error.detail;
     context.record.status = status.status;
@@ -130,10 +134,12 @@ class PhasedPipeline final : public Pipeline {
 
   void pin(Visit& visit) {
     http::RequestContext& context = visit.context;
-    context.pinned = snapshot_;
+    context.pinned = pinned_;
     find_client_address(context.client_address, visit.request.headers, context.connection,
                         snapshot_->settings().trusted_proxies);
-    find_traceparent(context.trace_parent, visit.request.headers);
+    if (access_log_) {
+      find_traceparent(context.trace_parent, visit.request.headers);
+    }
   }
 
   /// "OPTIONS *" asks the server, not a gateway.
@@ -222,7 +228,7 @@ class PhasedPipeline final : public Pipeline {
       return *size > *limit && refuse_with(visit, request_too_large());
     }
     auto pinned = std::make_shared<Pinned>();
-    pinned->snapshot = snapshot_;
+    pinned->snapshot = pinned_->snapshot;
     pinned->body = bound_request_body(*visit.request.body, *limit);
     visit.request.body = pinned->body.get();
     visit.context.pinned = std::move(pinned);
@@ -238,6 +244,9 @@ class PhasedPipeline final : public Pipeline {
   net::Awaitable<void> integration(Visit& visit) {
     const Plan& plan = *visit.plan;
     http::RequestContext& context = visit.context;
+    if (context.trace_parent.empty()) {
+      find_traceparent(context.trace_parent, visit.request.headers);
+    }
     Exchange exchange{visit.request, context, plan.info, services_, {}, nullptr, std::nullopt, std::nullopt};
     const SteadyTime began = Clock::real().steady();
     exchange.deadline = began + visit.gateway->settings().timeout;
@@ -321,7 +330,9 @@ class PhasedPipeline final : public Pipeline {
 
   net::Worker& worker_;
   WorkerServices services_;
-  std::shared_ptr<const Snapshot> snapshot_;
+  const Snapshot* snapshot_ = nullptr;  ///< what requests that start now use; kept by pinned_
+  /// Of this worker alone, so that pinning does not touch a counter that other workers touch as well.
+  std::shared_ptr<const Pinned> pinned_;
   AccessLogSink access_log_;
 };
 

@@ -1,6 +1,8 @@
 #include "gateway/request_origin.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <optional>
 
 #include "sluice/base/codec.hpp"
@@ -10,6 +12,8 @@ namespace sluice::gateway {
 namespace {
 
 constexpr std::string_view lower_hex = "0123456789abcdef";
+/// version "-" trace id "-" parent id "-" flags
+constexpr std::size_t traceparent_size = 55;
 
 bool is_lower_hex(std::string_view text) noexcept {
   return text.find_first_not_of(lower_hex) == std::string_view::npos;
@@ -39,9 +43,20 @@ std::optional<net::IpAddress> parse_entry(std::string_view entry) {
   return address;
 }
 
-void append_hex(std::string& out, std::uint64_t word) {
-  for (int shift = 60; shift >= 0; shift -= 4) {
-    out.push_back(lower_hex[word >> static_cast<unsigned>(shift) & 15U]);
+/// Both digits of each byte.
+constexpr std::array<char, 512> hex_pairs = [] {
+  std::array<char, 512> pairs{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    pairs[2 * byte] = lower_hex[byte >> 4U];
+    pairs[2 * byte + 1] = lower_hex[byte & 15U];
+  }
+  return pairs;
+}();
+
+/// Sixteen digits; the bytes' order does not matter, as the word is random.
+void write_hex(char* out, std::uint64_t word) noexcept {
+  for (std::size_t byte = 0; byte < 8; ++byte) {
+    std::memcpy(out + 2 * byte, &hex_pairs[2 * (word >> 8 * byte & 0xFFU)], 2);
   }
 }
 
@@ -90,8 +105,7 @@ void find_client_address(std::string& out, const http::Headers& headers,
 }
 
 bool is_valid_traceparent(std::string_view text) noexcept {
-  constexpr std::size_t length = 55;
-  if (text.size() < length || text[2] != '-' || text[35] != '-' || text[52] != '-') {
+  if (text.size() < traceparent_size || text[2] != '-' || text[35] != '-' || text[52] != '-') {
     return false;
   }
   const std::string_view version = text.substr(0, 2);
@@ -101,7 +115,7 @@ bool is_valid_traceparent(std::string_view text) noexcept {
       !is_lower_hex(parent) || is_zero(parent) || !is_lower_hex(text.substr(53, 2))) {
     return false;
   }
-  return text.size() == length || (version != "00" && text[length] == '-');
+  return text.size() == traceparent_size || (version != "00" && text[traceparent_size] == '-');
 }
 
 void find_traceparent(std::string& out, http::Headers& headers) {
@@ -110,15 +124,14 @@ void find_traceparent(std::string& out, http::Headers& headers) {
       out = *told;
       return;
     }
-    headers.remove(http::FieldId::tracestate);
   }
-  out = "00-";
-  append_hex(out, random_but_zero());
-  append_hex(out, fast_random());
-  out.push_back('-');
-  append_hex(out, random_but_zero());
+  headers.remove(http::FieldId::tracestate);
   // Sampled: who is behind may still decide otherwise; told "not sampled", most would record nothing.
-  out += "-01";
+  std::array<char, traceparent_size + 1> made{"00-................................-................-01"};
+  write_hex(made.data() + 3, random_but_zero());
+  write_hex(made.data() + 19, fast_random());
+  write_hex(made.data() + 36, random_but_zero());
+  out.assign(made.data(), traceparent_size);
 }
 
 }  // namespace sluice::gateway

@@ -305,17 +305,6 @@ void Headers::reserve(std::size_t fields, std::size_t bytes) {
   text_.reserve(bytes);
 }
 
-void Headers::assign_block(std::string_view block) {
-  entries_.clear();
-  text_.assign(block);
-}
-
-void Headers::add_range(FieldId id, std::size_t name_at, std::size_t name_size, std::size_t value_at,
-                        std::size_t value_size) {
-  entries_.push_back(Entry{static_cast<std::uint32_t>(name_at), static_cast<std::uint32_t>(name_size),
-                           static_cast<std::uint32_t>(value_at), static_cast<std::uint32_t>(value_size), id});
-}
-
 std::optional<std::string_view> Headers::get(std::string_view name) const noexcept {
   const FieldId id = field_id(name);
   if (id != FieldId::unknown) {

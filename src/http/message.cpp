@@ -14,12 +14,24 @@ constexpr std::array<std::string_view, 9> method_names{"GET",     "HEAD",  "POST
 }  // namespace
 
 Method parse_method(std::string_view name) noexcept {
-  for (std::size_t index = 0; index < method_names.size(); ++index) {
-    if (method_names[index] == name) {
-      return static_cast<Method>(index);
-    }
+  const auto is = [&](Method method) { return name == method_names[static_cast<std::size_t>(method)]; };
+  const auto one_of = [&](Method first, Method second) {
+    return is(first) ? first : is(second) ? second : Method::extension;
+  };
+  switch (name.size()) {
+    case 3:
+      return one_of(Method::get, Method::put);
+    case 4:
+      return one_of(Method::post, Method::head);
+    case 5:
+      return one_of(Method::patch, Method::trace);
+    case 6:
+      return one_of(Method::delete_, Method::delete_);
+    case 7:
+      return one_of(Method::options, Method::connect);
+    default:
+      return Method::extension;
   }
-  return Method::extension;
 }
 
 std::string_view method_name(Method method) noexcept {

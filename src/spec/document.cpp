@@ -147,7 +147,7 @@ class Loader {
     document_.roots.push_back(file.root);
     variables_ = std::make_unique<Variables>(*file.root, options_.file, options_.variables,
                                              options_.limits.max_bytes, diagnostics_);
-    for (Node* node : file.templated) {
+    for (const std::shared_ptr<Node>& node : file.templated) {
       variables_->replace(*node, options_.file);
     }
     queue(*file.root, Role::object);
@@ -393,7 +393,7 @@ class Loader {
     }
     ParsedFile file = parse_file(*content, index, name, diagnostics_, limits_);
     spend(*content, file);
-    for (Node* node : file.templated) {
+    for (const std::shared_ptr<Node>& node : file.templated) {
       variables_->replace(*node, name);
     }
     document_.roots[index] = std::move(file.root);

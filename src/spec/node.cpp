@@ -193,12 +193,8 @@ ParsedFile parse_braces(std::string_view text, std::uint32_t file_index, const s
     return end.complete ? builder.take() : ParsedFile{};
   }
   if (may_be_yaml(text, file_name)) {
-    Diagnostics yaml_found;
-    NodeBuilder yaml_builder(file_index, file_name, yaml_found, limits);
-    if (read_yaml(text, yaml_builder) && !yaml_found.has_errors()) {
-      append(diagnostics, yaml_found);
-      return yaml_builder.take();
-    }
+    NodeBuilder yaml_builder(file_index, file_name, diagnostics, limits);
+    return read_yaml(text, yaml_builder) ? yaml_builder.take() : ParsedFile{};
   }
   diagnostics.error({file_name, static_cast<std::uint32_t>(end.syntax_error->line),
                      static_cast<std::uint32_t>(end.syntax_error->column)},

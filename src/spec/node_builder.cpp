@@ -135,7 +135,7 @@ void NodeBuilder::scalar(Mark mark, NodeKind kind, std::string text, std::size_t
   }
   count(mark, 1);
   if (kind == NodeKind::string && node->text.find("${") != std::string::npos) {
-    templated_.push_back(node.get());
+    templated_.push_back(node);
   }
   Built built{std::move(node)};
   if (anchor != 0) {

@@ -26,8 +26,9 @@ struct StopParsing {};
 /// A parsed file. `root` is null after an error that leaves nothing.
 struct ParsedFile {
   std::shared_ptr<const Node> root;
-  /// String nodes that hold "${": where variables may stand. Owned by the tree; still to be written to.
-  std::vector<Node*> templated;
+  /// String nodes that hold "${": where variables may stand; still to be written to. Some may not be part of
+  /// the tree (what stood under a refused key).
+  std::vector<std::shared_ptr<Node>> templated;
   /// Nodes, aliases counted as often as they are used.
   std::size_t nodes = 0;
 };
@@ -98,7 +99,7 @@ class NodeBuilder {
   std::vector<Frame> frames_;
   std::unordered_map<std::size_t, Built> anchors_;
   std::shared_ptr<Node> root_;
-  std::vector<Node*> templated_;
+  std::vector<std::shared_ptr<Node>> templated_;
   std::size_t nodes_ = 0;
 };
 

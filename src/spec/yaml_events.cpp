@@ -186,6 +186,7 @@ class LaterDocument final : public YAML::EventHandler {
     throw Found{mark_};
   }
   void OnMapEnd() override {}
+  [[nodiscard]] const YAML::Mark& mark() const noexcept { return mark_; }
 
  private:
   YAML::Mark mark_;
@@ -262,7 +263,12 @@ bool read_yaml(std::string_view text, NodeBuilder& builder) {
       return false;
     }
     LaterDocument later;
-    while (parser.HandleNextDocument(later)) {
+    for (bool empty_one = false; parser.HandleNextDocument(later); empty_one = true) {
+      // A last `---` with nothing after it is harmless. The parser can also begin empty documents at a token
+      // that it never takes, for ever.
+      if (empty_one || !begins_with_dashes(text, later.mark())) {
+        throw LaterDocument::Found{later.mark()};
+      }
     }
     return true;
   } catch (const StopParsing&) {

@@ -22,6 +22,10 @@ class Ambiguous(Exception):
     """The bytes may be read in more than one way; the connection is over."""
 
 
+class Incomplete(Exception):
+    """The stream ended inside a message: nobody can take it for a request."""
+
+
 class Reader:
     """A connection's bytes, as they come."""
 
@@ -39,7 +43,7 @@ class Reader:
             if not self.fill():
                 if first and not self.buffer:
                     return None
-                raise Ambiguous(f"the stream ends inside a line: {self.buffer[:80]!r}")
+                raise Incomplete(f"the stream ends inside a line: {self.buffer[:80]!r}")
         line, _, self.buffer = self.buffer.partition(b"\n")
         if not line.endswith(b"\r"):
             raise Ambiguous(f"a line ends with a bare LF: {line[:80]!r}")
@@ -51,7 +55,7 @@ class Reader:
     def exactly(self, count: int) -> bytes:
         while len(self.buffer) < count:
             if not self.fill():
-                raise Ambiguous(f"the stream ends inside a body, {count - len(self.buffer)} bytes early")
+                raise Incomplete(f"the stream ends inside a body, {count - len(self.buffer)} bytes early")
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 
@@ -168,5 +172,5 @@ class StrictUpstream:
             except Ambiguous as error:
                 with self.lock:
                     self.ambiguities.append(str(error))
-            except OSError:
+            except (Incomplete, OSError):
                 pass  # the gateway gave the request up: nothing was understood, nothing to note

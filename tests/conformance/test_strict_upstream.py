@@ -53,7 +53,6 @@ HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
     HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     HEAD + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
     HEAD + b"Content-Length: +1\r\n\r\na",
-    HEAD + b"Content-Length: 5\r\n\r\na",
     HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
     HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;x\r\na\r\n0\r\n\r\n",
@@ -65,3 +64,16 @@ def test_the_rest_is_noted(data):
         send(upstream, data)
         _, ambiguities = upstream.take()
     assert len(ambiguities) == 1
+
+
+@pytest.mark.parametrize("data", [
+    b"GET / HT",
+    b"GET / HTTP/1.1\r\nHost: a\r\n",
+    HEAD + b"Content-Length: 5\r\n\r\na",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+])
+def test_half_a_message_is_none(data):
+    with StrictUpstream() as upstream:
+        send(upstream, data)
+        assert upstream.take() == ([], [])

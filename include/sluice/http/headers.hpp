@@ -98,11 +98,15 @@ class Headers {
   void clear() noexcept;
   void reserve(std::size_t fields, std::size_t bytes);
 
-  /// For parsers: clears, then keeps a copy of `block` for add_range to point into.
-  void assign_block(std::string_view block);
-  /// For parsers: a field that lies inside the block; offsets from its start.
+  /// For parsers, after clear(): a field that lies inside the block that set_block is given later; offsets
+  /// from its start. Between the two the fields must not be read.
   void add_range(FieldId id, std::size_t name_at, std::size_t name_size, std::size_t value_at,
-                 std::size_t value_size);
+                 std::size_t value_size) {
+    entries_.push_back(Entry{static_cast<std::uint32_t>(name_at), static_cast<std::uint32_t>(name_size),
+                             static_cast<std::uint32_t>(value_at), static_cast<std::uint32_t>(value_size),
+                             id});
+  }
+  void set_block(std::string_view block) { text_.assign(block); }
 
   /// The first field of that name.
   [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const noexcept;

@@ -1,11 +1,8 @@
 #include "sluice/http/h1/chunk.hpp"
 
 #include <algorithm>
-#include <cstring>
 
-#include "sluice/base/codec.hpp"
-
-#include "http/h1/grammar.hpp"
+#include "http/h1/line_grammar.hpp"
 
 namespace sluice::http::h1 {
 namespace {
@@ -21,40 +18,6 @@ int hex_value(char digit) noexcept {
   const char lower = static_cast<char>(digit | 0x20);
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
-
-constexpr bool is_space(char byte) noexcept {
-  return byte == ' ' || byte == '\t';
-}
-
-bool is_token_byte(char byte) noexcept {
-  return is_token({&byte, 1});
-}
-
-/// Takes the fields of a trailer section.
-class TrailerReader final : public Grammar<false> {
- public:
-  TrailerReader(Headers& trailers, std::size_t most_fields)
-      : trailers_(trailers), most_fields_(most_fields) {}
-
-  bool too_many = false;
-
- private:
-  void on_field_impl(beast::http::field /*known*/, beast::string_view name, beast::string_view value,
-                     beast::error_code& error) override {
-    const FieldId id = field_id(name);
-    too_many = ++count_ > most_fields_;
-    if (too_many || id == FieldId::content_length || id == FieldId::transfer_encoding ||
-        id == FieldId::host) {
-      error = beast::http::error::bad_field;
-    } else if (id == FieldId::unknown || id == FieldId::etag) {
-      trailers_.add(name, value);
-    }
-  }
-
-  Headers& trailers_;
-  std::size_t most_fields_;
-  std::size_t count_ = 0;
-};
 
 }  // namespace
 
@@ -232,12 +195,25 @@ Result<void> ChunkDecoder::take_trailer_line(std::string_view bytes) {
 }
 
 Result<void> ChunkDecoder::finish_trailers() {
-  if (trailer_text_.size() > 2) {
-    TrailerReader reader(trailers_, limits_.trailer_fields);
-    reader.feed("HTTP/1.1 200 \r\n");
-    if (!reader.feed(trailer_text_)) {
-      return reader.too_many ? fail("there are too many trailers", true) : fail("a trailer is malformed");
+  const char* at = trailer_text_.data();
+  const char* const end = at + trailer_text_.size();
+  FieldLine line;
+  LineResult result = LineResult::line;
+  for (std::size_t count = 1; (result = read_field_line(at, end, line)) == LineResult::line; ++count) {
+    at = line.next;
+    if (count > limits_.trailer_fields) {
+      return fail("there are too many trailers", true);
     }
+    const FieldId id = field_id(line.name);
+    if (id == FieldId::content_length || id == FieldId::transfer_encoding || id == FieldId::host) {
+      return fail("a trailer would frame or route the message");
+    }
+    if (id == FieldId::unknown || id == FieldId::etag) {
+      trailers_.add(line.name, line.value);
+    }
+  }
+  if (result != LineResult::end) {
+    return fail("a trailer is malformed");
   }
   state_ = State::done;
   return {};

@@ -1,11 +1,7 @@
-#include <optional>
-
 #include "sluice/base/codec.hpp"
 #include "sluice/http/h1/parser.hpp"
 
-#include "http/h1/field_rules.hpp"
-#include "http/h1/grammar.hpp"
-#include "http/h1/line_scan.hpp"
+#include "http/h1/line_grammar.hpp"
 
 namespace sluice::http::h1 {
 namespace {
@@ -14,10 +10,13 @@ constexpr Refusal bad_request_line{"bad_request_line", "The request line is malf
 constexpr Refusal bad_version{"http_version", "This HTTP version is not supported", 505};
 constexpr Refusal bad_line_end{"bad_line_end", "Lines of the head must end in CRLF", 400};
 constexpr Refusal folded_line{"folded_field", "Field lines must not be folded", 400};
+constexpr Refusal bad_field{"bad_field", "A field line is malformed", 400};
 constexpr Refusal long_target{"target_too_long", "The request line is too long", 414};
 constexpr Refusal long_line{"field_too_long", "A field line is too long", 431};
 constexpr Refusal long_head{"head_too_large", "The request's head is too large", 431};
 constexpr Refusal many_fields{"too_many_fields", "The request has too many fields", 431};
+constexpr Refusal bad_target{"bad_target", "The request target is malformed", 400};
+constexpr Refusal bad_path{"bad_path", "The request's path is malformed", 400};
 constexpr Refusal bad_asterisk{"bad_target", "The target '*' is for OPTIONS only", 400};
 constexpr Refusal bad_connect{"bad_target", "The target of CONNECT must be host:port", 400};
 constexpr Refusal no_host{"host_missing", "The Host field is missing", 400};
@@ -26,219 +25,302 @@ constexpr Refusal bad_host{"host_invalid", "The Host field is no valid host", 40
 constexpr Refusal old_chunked{"bad_transfer_encoding", "HTTP/1.0 knows no Transfer-Encoding", 400};
 constexpr Refusal bad_expect{"bad_expectation", "The expectation is not known", 417};
 
-Error to_error(const Refusal& refusal) {
-  const bool size = refusal.status == 414 || refusal.status == 431;
-  return downstream_error(size ? ErrorCode::too_large : ErrorCode::invalid, refusal.slug,
-                          std::string(refusal.message), refusal.status);
-}
-
-/// "HTTP/2.0" at the end of the line, where only 1.0 and 1.1 are read.
-bool names_other_version(std::string_view line) noexcept {
-  const std::size_t space = line.rfind(' ');
-  const std::string_view word = space == std::string_view::npos ? line : line.substr(space + 1);
-  const auto digit = [&](std::size_t at) { return word[at] >= '0' && word[at] <= '9'; };
-  return word.size() == 8 && word.starts_with("HTTP/") && digit(5) && word[6] == '.' && digit(7) &&
-         word != "HTTP/1.0" && word != "HTTP/1.1";
-}
-
-/// Takes the parts of a request's head from the grammar.
-class RequestReader final : public Grammar<true> {
- public:
-  explicit RequestReader(std::size_t most_fields) : most_fields_(most_fields) {}
-
-  /// Field values of the request so far.
-  void take_fields(Headers& headers, const char* block) noexcept {
-    headers_ = &headers;
-    block_ = block;
+Refusal refusal_of(LineResult result, bool in_request_line) noexcept {
+  switch (result) {
+    case LineResult::bad_end:
+      return bad_line_end;
+    case LineResult::folded:
+      return folded_line;
+    case LineResult::line_too_long:
+      return in_request_line ? long_target : long_line;
+    case LineResult::head_too_long:
+      return long_head;
+    default:
+      return in_request_line ? bad_request_line : bad_field;
   }
+}
 
+/// Keeps the string's memory, at less cost than assign.
+void replace(std::string& out, std::string_view text) {
+  out.clear();
+  out.append(text);
+}
+
+struct RequestLine {
   std::string_view method;
   std::string_view target;
-  int version = 0;
-  MessageFields fields;
-  std::optional<std::string_view> host;
-  bool expects_continue = false;
-  Refusal refusal;
-
- private:
-  void on_request_impl(beast::http::verb /*method*/, beast::string_view method_text,
-                       beast::string_view its_target, int its_version,
-                       beast::error_code& /*error*/) override {
-    method = method_text;
-    target = its_target;
-    version = its_version;
-  }
-
-  void on_field_impl(beast::http::field /*known*/, beast::string_view name, beast::string_view value,
-                     beast::error_code& error) override {
-    const FieldId id = field_id(name);
-    headers_->add_range(id, static_cast<std::size_t>(name.data() - block_), name.size(),
-                        static_cast<std::size_t>(value.data() - block_), value.size());
-    ++count_;
-    const Refusal found = check(id, value);
-    if (found || count_ > most_fields_) {
-      refusal = found ? found : many_fields;
-      error = beast::http::error::bad_field;
-    }
-  }
-
-  Refusal check(FieldId id, std::string_view value) noexcept {
-    switch (id) {
-      case FieldId::host:
-        if (host) {
-          return second_host;
-        }
-        host = value;
-        return is_valid_authority(value) ? Refusal{} : bad_host;
-      case FieldId::expect:
-        expects_continue = equals_ignore_case(value, "100-continue");
-        return expects_continue || version < 11 ? Refusal{} : bad_expect;
-      case FieldId::cookie:
-        for (const char byte : value) {
-          count_ += byte == ';' ? 1 : 0;
-        }
-        return {};
-      case FieldId::transfer_encoding:
-        return version < 11 ? old_chunked : fields.take(id, value);
-      case FieldId::content_length:
-      case FieldId::connection:
-        return fields.take(id, value);
-      default:
-        return {};
-    }
-  }
-
-  std::size_t most_fields_;
-  std::size_t count_ = 0;
-  Headers* headers_ = nullptr;
-  const char* block_ = nullptr;
+  std::size_t path_size = 0;  ///< of the target up to its first '?'
+  std::uint8_t version_minor = 1;
+  bool supported = true;  ///< HTTP/1.0 or HTTP/1.1
+  const char* next = nullptr;
 };
 
-/// Fills what the request line says.
-Result<void> take_request_line(const RequestReader& reader, Request& request) {
-  request.method = parse_method(reader.method);
-  request.method_text.assign(reader.method);
-  request.target.assign(reader.target);
-  request.version_minor = reader.version == 10 ? 0 : 1;
-  if (request.method == Method::connect) {
-    const std::size_t colon = reader.target.rfind(':');
-    if (!is_valid_authority(reader.target) || colon == std::string_view::npos ||
-        colon + 1 == reader.target.size() || reader.target.back() == ']') {
-      return to_error(bad_connect);
+/// The first byte that may not stand in a target (split_target has the same set), or that is a '?' where the
+/// query was not reached yet.
+const char* find_target_end(const char* at, const char* end, bool in_query) noexcept {
+  while (at != end && static_cast<unsigned char>(*at) > 0x20 && *at != 0x7F && *at != '#' &&
+         (in_query || *at != '?')) {
+    ++at;
+  }
+  return at;
+}
+
+/// method SP request-target SP HTTP-version CRLF, RFC 9112 section 3.
+LineResult read_request_line(const char* at, const char* end, RequestLine& out) noexcept {
+  const char* const method = at;
+  while (at != end && is_token_byte(*at)) {
+    ++at;
+  }
+  if (at == end) {
+    return LineResult::more;
+  }
+  if (*at != ' ' || at == method) {
+    return LineResult::bad;
+  }
+  out.method = {method, static_cast<std::size_t>(at - method)};
+  const char* const target = ++at;
+  at = find_target_end(at, end, false);
+  out.path_size = static_cast<std::size_t>(at - target);
+  at = find_target_end(at, end, true);
+  if (at == end) {
+    return LineResult::more;
+  }
+  if (*at != ' ' || at == target) {
+    return LineResult::bad;
+  }
+  out.target = {target, static_cast<std::size_t>(at - target)};
+  ++at;
+  constexpr std::string_view pattern = "HTTP/d.d";
+  for (const char expected : pattern) {
+    if (at == end) {
+      return LineResult::more;
     }
-    request.authority.assign(reader.target);
-    return {};
+    if (expected == 'd' ? *at < '0' || *at > '9' : *at != expected) {
+      return LineResult::bad;
+    }
+    ++at;
   }
-  const Result<Target> split = split_target(reader.target);
+  out.supported = at[-3] == '1' && (at[-1] == '0' || at[-1] == '1');
+  out.version_minor = static_cast<std::uint8_t>(at[-1] - '0');
+  const LineResult ending = read_line_end(at, end);
+  if (ending == LineResult::line) {
+    out.next = at + 2;
+  }
+  return ending;
+}
+
+/// host:port, the port not empty.
+bool is_connect_target(std::string_view target) noexcept {
+  const std::size_t colon = target.rfind(':');
+  return colon != std::string_view::npos && colon + 1 != target.size() && target.back() != ']' &&
+         is_valid_authority(target);
+}
+
+/// Fills what the request line says.
+Refusal take_request_line(const RequestLine& line, Request& request) {
+  replace(request.method_text, line.method);
+  replace(request.target, line.target);
+  request.method = parse_method(line.method);
+  request.version_major = 1;
+  request.version_minor = line.version_minor;
+  request.raw_path.clear();
+  request.query.clear();
+  request.has_query = false;
+  if (request.method == Method::connect) {
+    request.path.clear();
+    return is_connect_target(line.target) ? Refusal{} : bad_connect;
+  }
+  if (line.target.front() == '/') {
+    const std::string_view path = line.target.substr(0, line.path_size);
+    replace(request.raw_path, path);
+    if (path.size() != line.target.size()) {
+      request.has_query = true;
+      replace(request.query, line.target.substr(path.size() + 1));
+    }
+    const Result<void> assigned = request.path.assign(path);
+    return assigned.has_value() ? Refusal{} : bad_path;
+  }
+  const Result<Target> split = split_target(line.target);
   if (split.has_error()) {
-    return split.error();
+    return bad_target;
   }
-  request.raw_path.assign(split->path);
-  request.query.assign(split->query);
-  request.has_query = split->has_query;
-  request.authority.assign(split->authority);
+  replace(request.raw_path, split->path);
+  if (split->has_query) {
+    request.has_query = true;
+    replace(request.query, split->query);
+  }
   if (split->asterisk) {
-    return request.method == Method::options ? Result<void>() : Result<void>(to_error(bad_asterisk));
+    request.path.clear();
+    return request.method == Method::options ? Refusal{} : bad_asterisk;
   }
-  return request.path.assign(split->path);
+  if (!split->authority.empty()) {
+    replace(request.authority, split->authority);
+  }
+  const Result<void> assigned = request.path.assign(split->path);
+  return assigned.has_value() ? Refusal{} : bad_path;
 }
 
 }  // namespace
 
 Result<std::size_t> RequestHeadParser::parse(std::string_view data, const ServerLimits& limits,
                                              Request& request) {
+  std::size_t consumed = 0;
+  const Refusal refusal = read(data, limits, request, consumed);
+  if (!refusal) {
+    return consumed;
+  }
+  if (!target_has_authority_) {
+    request.authority.clear();
+  }
+  request.host.clear();
+  request.headers.clear();
+  const bool size = refusal.status == 414 || refusal.status == 431;
+  return downstream_error(size ? ErrorCode::too_large : ErrorCode::invalid, refusal.slug,
+                          std::string(refusal.message), refusal.status);
+}
+
+Refusal RequestHeadParser::read(std::string_view data, const ServerLimits& limits, Request& request,
+                                std::size_t& consumed) {
   if (data.size() <= start_) {
-    return std::size_t{0};
-  }
-  if (!started_) {
-    started_ = true;
-    request.clear();
-  }
-  if (start_ == 0 && fields_ == 0 && data.front() == '\r') {
-    // One empty line before the request line is passed over (RFC 9112 section 2.2).
-    if (data.size() == 1) {
-      return std::size_t{0};
-    }
-    if (data[1] != '\n') {
-      return to_error(bad_line_end);
-    }
-    start_ = line_ = searched_ = 2;
-    if (data.size() == 2) {
-      return std::size_t{0};
-    }
+    return {};
   }
   const LineLimits line_limits{limits.line_bytes, limits.header_bytes};
-  std::optional<RequestReader> reader;
-  LineScan found = LineScan::line;
-  if (fields_ == 0) {
-    // What starts with no letter (a TLS handshake) is refused before a line's end.
-    if (!is_token(data.substr(start_, 1))) {
-      return to_error(bad_request_line);
+  if (block_ == 0) {
+    if (!started_) {
+      started_ = true;
+      request.method = Method::extension;
+      request.method_text.clear();
+      request.target.clear();
+      request.headers.clear();
+      request.body = nullptr;
     }
-    found = scan_line(data, start_, line_, searched_, line_limits);
-    if (found == LineScan::line) {
-      const std::string_view line = data.substr(start_, line_ - start_);
-      reader.emplace(limits.header_fields);
-      if (!reader->feed(line)) {
-        const std::string_view content = line.substr(0, line.size() - 2);
-        const bool version_only =
-            reader->error() == beast::http::error::bad_version && names_other_version(content);
-        return to_error(version_only ? bad_version : bad_request_line);
+    if (start_ == 0 && data.front() == '\r') {
+      // One empty line before the request line is passed over (RFC 9112 section 2.2).
+      const LineResult empty = read_line_end(data.data(), data.data() + data.size());
+      if (empty != LineResult::line) {
+        return empty == LineResult::more ? Refusal{} : bad_line_end;
       }
-      const Result<void> taken = take_request_line(*reader, request);
-      if (taken.has_error()) {
-        return taken.error();
-      }
-      fields_ = line_;
+      start_ = line_ = 2;
     }
-  }
-  while (found == LineScan::line) {
-    found = scan_line(data, start_, line_, searched_, line_limits);
-  }
-  switch (found) {
-    case LineScan::need_more:
-      return std::size_t{0};
-    case LineScan::bad_ending:
-      return to_error(bad_line_end);
-    case LineScan::folded:
-      return to_error(folded_line);
-    case LineScan::line_too_long:
-      return to_error(fields_ == 0 ? long_target : long_line);
-    case LineScan::head_too_long:
-      return to_error(long_head);
-    case LineScan::line:
-    case LineScan::end:
-      break;
+    const Window window = window_of(data, start_, line_, line_limits);
+    RequestLine line;
+    LineResult result = read_request_line(data.data() + line_, window.end, line);
+    if (result == LineResult::more) {
+      result = window.beyond;
+    }
+    if (result != LineResult::line) {
+      return result == LineResult::more ? Refusal{} : refusal_of(result, true);
+    }
+    if (!line.supported) {
+      return bad_version;
+    }
+    const Refusal refusal = take_request_line(line, request);
+    if (refusal) {
+      return refusal;
+    }
+    target_has_authority_ = request.method == Method::connect || request.target.front() != '/';
+    target_has_authority_ = target_has_authority_ && request.target != "*";
+    if (request.method == Method::connect) {
+      replace(request.authority, line.target);
+    }
+    block_ = line_ = static_cast<std::size_t>(line.next - data.data());
   }
 
+  const char* const block = data.data() + block_;
+  while (true) {
+    const Window window = window_of(data, start_, line_, line_limits);
+    FieldLine line;
+    LineResult result = read_field_line(data.data() + line_, window.end, line);
+    if (result == LineResult::more) {
+      result = window.beyond;
+    }
+    if (result == LineResult::line) {
+      const FieldId id = field_id(line.name);
+      const auto value_at = static_cast<std::size_t>(line.value.data() - block);
+      request.headers.add_range(id, line_ - block_, line.name.size(), value_at, line.value.size());
+      line_ = static_cast<std::size_t>(line.next - data.data());
+      ++field_count_;
+      Refusal refusal;
+      if (id != FieldId::unknown) {
+        if (id == FieldId::host) {
+          host_at_ = block_ + value_at;
+          host_size_ = line.value.size();
+        }
+        refusal = take_field(id, line.value, request);
+      }
+      if (!refusal && field_count_ > limits.header_fields) {
+        refusal = many_fields;
+      }
+      if (refusal) {
+        return refusal;
+      }
+      continue;
+    }
+    if (result != LineResult::end) {
+      return result == LineResult::more ? Refusal{} : refusal_of(result, false);
+    }
+    line_ = static_cast<std::size_t>(line.next - data.data());
+    if (!has_host_ && request.version_minor != 0) {
+      return no_host;
+    }
+    finish(data, request);
+    consumed = line_;
+    return {};
+  }
+}
+
+Refusal RequestHeadParser::take_field(FieldId id, std::string_view value, const Request& request) {
   const bool old = request.version_minor == 0;
-  if (!reader) {
-    reader.emplace(limits.header_fields);
-    reader->feed(old ? "GET / HTTP/1.0\r\n" : "GET / HTTP/1.1\r\n");
+  switch (id) {
+    case FieldId::host:
+      if (has_host_) {
+        return second_host;
+      }
+      has_host_ = true;
+      // What the request still holds of an earlier one on this connection was checked then.
+      return value == request.authority && !value.empty() ? Refusal{}
+             : is_valid_authority(value)                  ? Refusal{}
+                                                          : bad_host;
+    case FieldId::expect:
+      has_expect_ = true;
+      expects_continue_ = equals_ignore_case(value, "100-continue");
+      return expects_continue_ || old ? Refusal{} : bad_expect;
+    case FieldId::cookie:
+      for (const char byte : value) {
+        field_count_ += byte == ';' ? 1 : 0;
+      }
+      return {};
+    case FieldId::transfer_encoding:
+      return old ? old_chunked : fields_.take(id, value);
+    case FieldId::content_length:
+    case FieldId::connection:
+      return fields_.take(id, value);
+    default:
+      return {};
   }
-  const std::string_view block = data.substr(fields_, line_ - fields_);
-  request.headers.assign_block(block);
-  reader->take_fields(request.headers, block.data());
-  if (!reader->feed(block)) {
-    return to_error(reader->refusal ? reader->refusal : reader->fields.refusal_of(reader->error()));
-  }
-  if (!reader->host && !old) {
-    return to_error(no_host);
-  }
+}
 
-  if (request.authority.empty()) {
-    if (reader->host) {
-      request.authority.assign(*reader->host);
+void RequestHeadParser::finish(std::string_view data, Request& request) {
+  request.headers.set_block(data.substr(block_, line_ - block_));
+  const std::string_view host = data.substr(host_at_, host_size_);
+  if (target_has_authority_) {
+    if (has_host_ && host != request.authority) {
+      // The target's authority is the one that counts (RFC 9112 section 3.2.2).
+      request.headers.set(FieldId::host, request.authority);
     }
-  } else if (reader->host && *reader->host != request.authority) {
-    // The target's authority is the one that counts (RFC 9112 section 3.2.2).
-    request.headers.set(FieldId::host, request.authority);
+    assign_host_of_authority(request.host, request.authority);
+  } else if (host != request.authority || request.host.empty()) {
+    replace(request.authority, host);
+    assign_host_of_authority(request.host, host);
   }
-  assign_host_of_authority(request.host, request.authority);
-  head_.framing = reader->fields.framing();
-  head_.keep_alive = reader->fields.keep_alive(old) && request.method != Method::connect;
-  head_.expect_continue = reader->expects_continue && !old && head_.framing.has_body();
-  return line_;
+  if (has_expect_) {
+    // It is answered here; what stands behind has nothing to wait for.
+    request.headers.remove(FieldId::expect);
+  }
+  const bool old = request.version_minor == 0;
+  head_.framing = fields_.framing();
+  head_.keep_alive = fields_.keep_alive(old) && request.method != Method::connect;
+  head_.expect_continue = expects_continue_ && !old && head_.framing.has_body();
 }
 
 }  // namespace sluice::http::h1

@@ -1,10 +1,6 @@
-#include <array>
-
 #include "sluice/http/h1/parser.hpp"
 
-#include "http/h1/field_rules.hpp"
-#include "http/h1/grammar.hpp"
-#include "http/h1/line_scan.hpp"
+#include "http/h1/line_grammar.hpp"
 
 namespace sluice::http::h1 {
 namespace {
@@ -15,62 +11,59 @@ Error bad_response(std::string_view what) {
   return error;
 }
 
-class ResponseReader final : public Grammar<false> {
- public:
-  explicit ResponseReader(std::size_t most_fields) : most_fields_(most_fields) {}
-
-  void take_fields(Headers& headers, const char* block) noexcept {
-    headers_ = &headers;
-    block_ = block;
+std::string_view text_of(LineResult result, bool in_status_line) noexcept {
+  switch (result) {
+    case LineResult::bad_end:
+      return "a line of the response's head does not end in CRLF";
+    case LineResult::folded:
+      return "a field line of the response is folded";
+    case LineResult::line_too_long:
+    case LineResult::head_too_long:
+      return "the response's head is too large";
+    default:
+      return in_status_line ? "the response's status line is malformed"
+                            : "a field line of the response is malformed";
   }
+}
 
+struct StatusLine {
   int status = 0;
-  int version = 0;
-  MessageFields fields;
-  std::string_view refusal;
-
- private:
-  void on_response_impl(int its_status, beast::string_view /*reason*/, int its_version,
-                        beast::error_code& /*error*/) override {
-    status = its_status;
-    version = its_version;
-  }
-
-  void on_field_impl(beast::http::field /*known*/, beast::string_view name, beast::string_view value,
-                     beast::error_code& error) override {
-    const FieldId id = field_id(name);
-    headers_->add_range(id, static_cast<std::size_t>(name.data() - block_), name.size(),
-                        static_cast<std::size_t>(value.data() - block_), value.size());
-    if (headers_->size() > most_fields_) {
-      refusal = "the response has too many fields";
-    } else if (id == FieldId::transfer_encoding && version < 11) {
-      refusal = "the response is HTTP/1.0 and has a Transfer-Encoding";
-    } else if (id == FieldId::content_length || id == FieldId::transfer_encoding ||
-               id == FieldId::connection) {
-      refusal = fields.take(id, value).message;
-    }
-    if (!refusal.empty()) {
-      error = beast::http::error::bad_field;
-    }
-  }
-
-  std::size_t most_fields_;
-  Headers* headers_ = nullptr;
-  const char* block_ = nullptr;
+  std::uint8_t version_minor = 1;
+  const char* next = nullptr;
 };
 
-/// A status line without reason and its space ("HTTP/1.1 200") is common enough to be mended.
-bool feed_status_line(ResponseReader& reader, std::string_view line) {
-  constexpr std::size_t bare_size = 14;
-  if (line.size() != bare_size) {
-    return reader.feed(line);
+/// HTTP-version SP status-code SP [ reason-phrase ] CRLF, RFC 9112 section 4. The second space may be missing
+/// with the reason: servers leave it out.
+LineResult read_status_line(const char* at, const char* end, StatusLine& out) noexcept {
+  constexpr std::string_view pattern = "HTTP/1.v ddd";
+  for (const char expected : pattern) {
+    if (at == end) {
+      return LineResult::more;
+    }
+    const bool fits = expected == 'v'   ? *at == '0' || *at == '1'
+                      : expected == 'd' ? *at >= '0' && *at <= '9'
+                                        : *at == expected;
+    if (!fits) {
+      return LineResult::bad;
+    }
+    if (expected == 'd') {
+      out.status = out.status * 10 + (*at - '0');
+    } else if (expected == 'v') {
+      out.version_minor = static_cast<std::uint8_t>(*at - '0');
+    }
+    ++at;
   }
-  std::array<char, bare_size + 1> mended{};
-  line.copy(mended.data(), bare_size - 2);
-  mended[bare_size - 2] = ' ';
-  mended[bare_size - 1] = '\r';
-  mended[bare_size] = '\n';
-  return reader.feed({mended.data(), mended.size()});
+  if (out.status < 100) {
+    return LineResult::bad;
+  }
+  if (at != end && *at == ' ') {
+    at = find_control(at, end);
+  }
+  const LineResult ending = read_line_end(at, end);
+  if (ending == LineResult::line) {
+    out.next = at + 2;
+  }
+  return ending;
 }
 
 }  // namespace
@@ -85,57 +78,61 @@ void ResponseHead::clear() noexcept {
 
 Result<std::size_t> ResponseHeadParser::parse(std::string_view data, const ResponseLimits& limits,
                                               Method request_method, ResponseHead& response) {
-  if (data.empty()) {
-    return std::size_t{0};
-  }
-  if (data.front() != 'H') {
-    return bad_response("the response does not start with a status line");
-  }
   const LineLimits line_limits{limits.header_bytes, limits.header_bytes};
-  LineScan found = LineScan::line;
-  while (found == LineScan::line) {
-    found = scan_line(data, 0, line_, searched_, line_limits);
-    if (fields_ == 0 && found == LineScan::line) {
-      fields_ = line_;
+  if (block_ == 0) {
+    const Window window = window_of(data, 0, 0, line_limits);
+    StatusLine line;
+    LineResult result = read_status_line(data.data(), window.end, line);
+    if (result == LineResult::more) {
+      result = window.beyond;
+    }
+    if (result == LineResult::more) {
+      return std::size_t{0};
+    }
+    if (result != LineResult::line) {
+      return bad_response(text_of(result, true));
+    }
+    response.clear();
+    response.status = line.status;
+    response.version_minor = line.version_minor;
+    block_ = line_ = static_cast<std::size_t>(line.next - data.data());
+  }
+  const char* const block = data.data() + block_;
+  while (true) {
+    const Window window = window_of(data, 0, line_, line_limits);
+    FieldLine line;
+    LineResult result = read_field_line(data.data() + line_, window.end, line);
+    if (result == LineResult::more) {
+      result = window.beyond;
+    }
+    if (result == LineResult::more) {
+      return std::size_t{0};
+    }
+    if (result != LineResult::line && result != LineResult::end) {
+      return bad_response(text_of(result, false));
+    }
+    const std::size_t name_at = line_ - block_;
+    line_ = static_cast<std::size_t>(line.next - data.data());
+    if (result == LineResult::end) {
+      break;
+    }
+    const FieldId id = field_id(line.name);
+    response.headers.add_range(id, name_at, line.name.size(),
+                               static_cast<std::size_t>(line.value.data() - block), line.value.size());
+    const std::string_view wrong = take_field(id, line.value, response, limits);
+    if (!wrong.empty()) {
+      return bad_response(wrong);
     }
   }
-  switch (found) {
-    case LineScan::need_more:
-      return std::size_t{0};
-    case LineScan::bad_ending:
-      return bad_response("a line of the response's head does not end in CRLF");
-    case LineScan::folded:
-      return bad_response("a field line of the response is folded");
-    case LineScan::line_too_long:
-    case LineScan::head_too_long:
-      return bad_response("the response's head is too large");
-    case LineScan::line:
-    case LineScan::end:
-      break;
-  }
 
-  response.clear();
-  ResponseReader reader(limits.header_fields);
-  const std::string_view line = data.substr(0, fields_);
-  if (!feed_status_line(reader, line) || reader.status < 100) {
-    return bad_response("the status line is malformed");
-  }
-  const std::string_view block = data.substr(fields_, line_ - fields_);
-  response.headers.assign_block(block);
-  reader.take_fields(response.headers, block.data());
-  if (!reader.feed(block)) {
-    return bad_response(reader.refusal.empty() ? reader.fields.refusal_of(reader.error()).message
-                                               : reader.refusal);
-  }
-  response.status = reader.status;
-  response.version_minor = reader.version == 10 ? 0 : 1;
-  response.keep_alive = reader.fields.keep_alive(response.version_minor == 0);
-  const Framing named = reader.fields.framing();
+  response.headers.set_block(data.substr(block_, line_ - block_));
+  response.keep_alive = fields_.keep_alive(response.version_minor == 0);
+  const Framing named = fields_.framing();
   const bool never_has_body = response.status < 200 || response.status == 204;
   if (never_has_body || response.status == 304 || request_method == Method::head) {
-    // What claims a body that cannot be leaves it open where the next message starts.
-    response.keep_alive =
-        response.keep_alive && response.status != 101 && !(never_has_body && named.has_body());
+    // Where a body is claimed that cannot be, nobody knows where the next message starts.
+    const bool claims = never_has_body && named.has_body();
+    response.keep_alive = response.keep_alive && response.status != 101 && !claims;
   } else if (named.kind == Framing::Kind::none) {
     response.framing.kind = Framing::Kind::until_close;
     response.keep_alive = false;
@@ -143,6 +140,18 @@ Result<std::size_t> ResponseHeadParser::parse(std::string_view data, const Respo
     response.framing = named;
   }
   return line_;
+}
+
+/// What is wrong with the field, or empty.
+std::string_view ResponseHeadParser::take_field(FieldId id, std::string_view value,
+                                                const ResponseHead& response, const ResponseLimits& limits) {
+  if (response.headers.size() > limits.header_fields) {
+    return "the response has too many fields";
+  }
+  if (id == FieldId::transfer_encoding && response.version_minor == 0) {
+    return "the response is HTTP/1.0 and has a Transfer-Encoding";
+  }
+  return fields_.take(id, value).message;
 }
 
 }  // namespace sluice::http::h1

@@ -355,6 +355,7 @@ TEST(RequestParser, Expectations) {
   const auto expects = [](std::string_view lines) {
     const auto parsed = parse("POST / HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n");
     EXPECT_EQ(parsed->outcome.status, 0);
+    EXPECT_FALSE(parsed->request.headers.contains(FieldId::expect));
     return parsed->head.expect_continue;
   };
   EXPECT_TRUE(expects("Expect: 100-Continue\r\nContent-Length: 5\r\n"));

@@ -397,6 +397,14 @@ TEST(Variables, AreReplacedOnceThroughAliases) {
   EXPECT_EQ(text_at(loaded, {"c"}), R"(["prod"])");
 }
 
+TEST(Variables, UnderRefusedKeysDoNoHarm) {
+  const Loaded loaded =
+      load_text(declarations + "a: 1\na: '${var.env}'\nb: {<<: ['${var.env}']}\n? [x]\n: '${var.no}'\n");
+  EXPECT_THAT(test::summary(loaded.diagnostics),
+              ElementsAre("12:1: error repeated-key", "13:9: error bad-merge", "14:3: error non-scalar-key",
+                          "15:3: error undeclared-variable"));
+}
+
 TEST(Variables, CannotBlowTheDocumentUp) {
   std::string text = "x-yc-apigateway:\n  variables: {v: {default: ''}}\nlist:\n";
   for (int at = 0; at < 1000; ++at) {

@@ -257,6 +257,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"json_two_commas", "[1,,2]", "1:4: error json-syntax"},
         BadCase{"json_bad_literal", "{\"a\": tru}", "1:7: error json-syntax"},
         BadCase{"json_unclosed", "{\"a\": [1", "1:9: error json-syntax"},
+        // These made the parser begin empty documents for ever.
+        BadCase{"extra_list_end", "{t: 1]}\n", "1:6: error yaml-syntax"},
+        BadCase{"extra_map_end", "{t: 1}}}\n", "1:7: error yaml-syntax"},
+        BadCase{"extra_comma", "{t: 1},\n", "1:7: error yaml-syntax"},
+        BadCase{"extra_bracket_later", "a: 1\n]\n", "2:1: error yaml-syntax"},
+        BadCase{"text_after_end", "a: 1\n...\nb: 1\n", "3:1: error yaml-syntax"},
+        BadCase{"two_empty_documents", "a: 1\n---\n---\n", "3:1: error several-documents"},
         BadCase{"bad_indent", "a:\n    b: 1\n  c: 2\n", "3:3: error yaml-syntax"},
         BadCase{"two_values", "a: b: c\n", "1:5: error yaml-syntax"},
         BadCase{"flow_unclosed", "a: [1, 2\n", "2:1: error yaml-syntax"},

@@ -12,6 +12,7 @@
 
 #include "sluice/base/result.hpp"
 #include "sluice/http/h1/framing.hpp"
+#include "sluice/http/h1/message_fields.hpp"
 #include "sluice/http/headers.hpp"
 #include "sluice/http/limits.hpp"
 #include "sluice/http/message.hpp"
@@ -30,10 +31,11 @@ class RequestHeadParser {
   /// `data` starts at the message's first byte. Returns how many bytes the head took (an empty line before it
   /// counts), or 0: more bytes are needed.
   ///
-  /// `request` (but its body) is filled when the head is complete; method and target are there as soon as the
-  /// request line was good, so that a refusal can be logged with them. CONNECT: the authority is the
-  /// target's, the path stays empty. Errors (downstream, `status` set, close after the answer): 400, 414,
-  /// 417, 431, 505.
+  /// `request` is filled anew: what it held is dropped (a caller that leaves it as it was saves the check of
+  /// a Host that stays the same), its body becomes nullptr. Method and target are there as soon as the
+  /// request line was good, so that a refusal can be logged with them; the rest when the head is complete.
+  /// CONNECT: the authority is the target's, the path stays empty. Expect is taken out of the headers.
+  /// Errors (downstream, `status` set, close after the answer): 400, 414, 417, 431, 505.
   Result<std::size_t> parse(std::string_view data, const ServerLimits& limits, Request& request);
   [[nodiscard]] const RequestHead& head() const noexcept { return head_; }
   /// Whether a byte of the message was seen (an idle connection has none).
@@ -41,12 +43,23 @@ class RequestHeadParser {
   void reset() noexcept { *this = RequestHeadParser(); }
 
  private:
+  Refusal read(std::string_view data, const ServerLimits& limits, Request& request, std::size_t& consumed);
+  Refusal take_field(FieldId id, std::string_view value, const Request& request);
+  void finish(std::string_view data, Request& request);
+
   RequestHead head_;
-  std::size_t start_ = 0;     ///< of the request line
-  std::size_t fields_ = 0;    ///< of the first field line; 0: the request line is not read yet
-  std::size_t line_ = 0;      ///< of the line that is being looked for
-  std::size_t searched_ = 0;  ///< no line ends between line_ and here
+  MessageFields fields_;
+  std::size_t start_ = 0;  ///< of the request line
+  std::size_t block_ = 0;  ///< of the first field line; 0: the request line is not read yet
+  std::size_t line_ = 0;   ///< of the line that is read next
+  std::size_t field_count_ = 0;
+  std::size_t host_at_ = 0;
+  std::size_t host_size_ = 0;
   bool started_ = false;
+  bool has_host_ = false;
+  bool target_has_authority_ = false;
+  bool has_expect_ = false;
+  bool expects_continue_ = false;
 };
 
 struct ResponseLimits {
@@ -74,9 +87,12 @@ class ResponseHeadParser {
   void reset() noexcept { *this = ResponseHeadParser(); }
 
  private:
-  std::size_t line_ = 0;
-  std::size_t searched_ = 0;
-  std::size_t fields_ = 0;
+  std::string_view take_field(FieldId id, std::string_view value, const ResponseHead& response,
+                              const ResponseLimits& limits);
+
+  MessageFields fields_;
+  std::size_t block_ = 0;  ///< of the first field line; 0: the status line is not read yet
+  std::size_t line_ = 0;   ///< of the line that is read next
 };
 
 }  // namespace sluice::http::h1
