@@ -178,6 +178,7 @@ Result<void> start(const Settings& settings) {
   LineWriter::Options options;
   options.output = settings.output;
   options.shards = settings.workers + 1;
+  options.shard_bytes = settings.shard_bytes;
   options.dropped_line = dropped_line;
   auto opened = LineWriter::open(std::move(options));
   if (!opened) {

@@ -296,17 +296,22 @@ int Listener::take(std::size_t worker) noexcept {
 }
 
 ConnectionLimit::ConnectionLimit(std::size_t most) : most_(most) {
-  if (most_ == 0) {
+  set_most(most);
+}
+
+void ConnectionLimit::set_most(std::size_t most) noexcept {
+  if (most == 0) {
     rlimit limit{};
-    most_ = 10'000;
+    most = 10'000;
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-      most_ = std::min(most_, static_cast<std::size_t>(static_cast<double>(limit.rlim_cur) / 2.2));
+      most = std::min(most, static_cast<std::size_t>(static_cast<double>(limit.rlim_cur) / 2.2));
     }
   }
+  most_.store(most, std::memory_order_relaxed);
 }
 
 bool ConnectionLimit::acquire() noexcept {
-  if (count_.fetch_add(1, std::memory_order_relaxed) < most_) {
+  if (count_.fetch_add(1, std::memory_order_relaxed) < most()) {
     return true;
   }
   release();

@@ -109,9 +109,10 @@ constexpr std::array table{
     LimitDescription{"drain_timeout", Unit::duration, 0, 24 * hour, true, "",
                      "At a stop, and for a removed listener: how long requests in flight may still take.",
                      [](Limits& limits) -> Target { return &limits.drain_timeout; }},
-    LimitDescription{"log_buffer", Unit::size, 64 * kib, gib, true, "",
-                     "Log lines that wait to be written; beyond it access log lines are dropped and counted.",
-                     [](Limits& limits) -> Target { return &limits.log_buffer; }},
+    LimitDescription{
+        "log_buffer", Unit::size, 64 * kib, gib, true, "",
+        "Log lines of a worker that wait to be written; beyond it lines are dropped and counted.",
+        [](Limits& limits) -> Target { return &limits.log_buffer; }},
     // What later steps use.
     LimitDescription{"function_queue", Unit::count, 0, 1'000'000, false, "",
                      "Events that wait for a worker of a function with `runtime`; beyond it 429.",

@@ -52,6 +52,7 @@ struct Settings {
   Format format = Format::json;
   std::string output = "stderr";  ///< "stderr", "stdout" or a path
   std::size_t workers = 1;        ///< shards of the writer for access lines: one a worker
+  std::size_t shard_bytes = std::size_t{4} << 20U;  ///< of a shard until it is written (limits.log_buffer)
 };
 
 /// Opens the output and sends messages there from now on; called again (reload) it replaces settings and

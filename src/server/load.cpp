@@ -1,0 +1,199 @@
+#include "sluice/server/load.hpp"
+
+#include <algorithm>
+
+#include "sluice/integrations/table.hpp"
+
+namespace sluice::server {
+
+namespace {
+
+/// spec.md section 7: bodies in profile cloud, each way.
+constexpr std::uint64_t cloud_body = 2'621'440;
+
+/// Whether a certificate's name covers a domain, or a wildcard of the configuration to the letter.
+bool covers(const std::vector<std::string>& names, const std::string& domain) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    if (name == domain) {
+      return true;
+    }
+    const std::size_t dot = domain.find('.');
+    return name.starts_with("*.") && dot != std::string::npos && domain.substr(dot) == name.substr(1);
+  });
+}
+
+void load_certificates(Loaded& loaded, Diagnostics& diagnostics) {
+  std::vector<net::TlsIdentity> identities;
+  for (const CertificateConfig& entry : loaded.config.certificates) {
+    auto certificate = net::TlsCertificate::load(entry.certificate, entry.private_key);
+    if (certificate.has_error()) {
+      diagnostics.error(entry.place, "bad-certificate", certificate.error().detail);
+      continue;
+    }
+    const net::TlsCertificate& read = *certificate.value();
+    net::TlsIdentity identity;
+    identity.domains = entry.domains;
+    identity.name = entry.domains.empty() ? entry.certificate : entry.domains.front();
+    if (read.not_after() < Clock::real().system()) {
+      diagnostics.warning(
+          entry.place, "certificate-expired",
+          "the certificate " + entry.certificate + " ended at " + format_rfc3339(read.not_after()),
+          "renew it: clients will refuse it");
+    }
+    for (const std::string& domain : entry.domains) {
+      if (!covers(read.dns_names(), domain)) {
+        diagnostics.warning(entry.place, "certificate-mismatch",
+                            "the certificate " + entry.certificate + " does not cover " + domain,
+                            "clients will refuse it for this name");
+      }
+    }
+    loaded.certificates.emplace_back(identity.name, read.not_after());
+    identity.certificate = std::move(certificate.value());
+    identities.push_back(std::move(identity));
+  }
+  if (identities.empty()) {
+    return;
+  }
+  auto context = net::TlsServerContext::make(std::move(identities));
+  if (context.has_error()) {
+    diagnostics.error({loaded.config.file, 1, 1}, "bad-certificate", context.error().detail);
+    return;
+  }
+  loaded.tls = std::move(context.value());
+}
+
+/// The client reads these files again when it is configured; here they are only tried.
+void check_upstreams(const Config& config, Diagnostics& diagnostics) {
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    net::TlsClientOptions options;
+    options.ca_file = upstream.tls.ca_file;
+    options.certificate_file = upstream.tls.certificate_file;
+    options.private_key_file = upstream.tls.private_key_file;
+    if (const auto made = net::make_client_tls_context(options); made.has_error()) {
+      diagnostics.error(upstream.place, "bad-certificate", made.error().detail);
+    }
+  }
+}
+
+}  // namespace
+
+const gateway::IntegrationTable& integration_table() {
+  static const gateway::IntegrationTable table = integrations::integration_table();
+  return table;
+}
+
+gateway::Environment make_environment(const Config& config, gateway::CompileMode mode) {
+  gateway::Environment environment;
+  environment.mode = mode;
+  environment.functions = config.functions;
+  environment.containers = config.containers;
+  environment.functions_not_built = config.functions_not_built;
+  environment.containers_not_built = config.containers_not_built;
+  environment.service_accounts = config.service_accounts;
+  environment.http_allow_private = config.http_allow_private;
+  environment.connect_timeout = config.limits.connect_timeout;
+  environment.read_timeout = config.limits.read_timeout;
+  environment.buffered_body = config.limits.event_body;
+  environment.function_answer = config.limits.function_answer;
+  return environment;
+}
+
+gateway::GatewaySettings make_gateway_settings(const Config& config, const GatewayConfig& gateway) {
+  gateway::GatewaySettings settings;
+  settings.id = gateway.id;
+  settings.load.file = gateway.spec;
+  settings.load.variables = gateway.variables;
+  settings.load.limits = config.limits.document;
+  settings.profile = gateway.profile.value_or(config.profile);
+  settings.timeout = gateway.timeout;
+  settings.request_body_limit = config.limits.request_body;
+  settings.response_body_limit = config.limits.response_body;
+  if (settings.profile == gateway::Profile::cloud) {
+    settings.request_body_limit = config.limits.request_body.value_or(cloud_body);
+    settings.response_body_limit = config.limits.response_body.value_or(cloud_body);
+  }
+  settings.domains = gateway.domains;
+  return settings;
+}
+
+client::ClientSettings make_client_settings(const Config& config) {
+  client::ClientSettings settings;
+  settings.connect_retry = config.limits.connect_retry;
+  settings.idle_timeout = config.limits.upstream_idle_timeout;
+  settings.connections_per_origin = config.limits.upstream_connections;
+  settings.idle_per_origin = config.limits.upstream_idle_connections;
+  settings.header_bytes = config.limits.upstream_header_bytes;
+  settings.kept_body = config.limits.upstream_kept_body;
+  for (const UpstreamConfig& upstream : config.upstreams) {
+    settings.upstreams.emplace_back(upstream.origin, upstream.tls);
+  }
+  return settings;
+}
+
+Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, std::uint64_t version,
+            Diagnostics& diagnostics) {
+  Loaded loaded;
+  loaded.config = std::move(given);
+  const Config& config = loaded.config;
+  loaded.files = config.files;
+  const gateway::Environment environment = make_environment(config, mode);
+  std::vector<std::shared_ptr<const gateway::Gateway>> gateways;
+  for (const GatewayConfig& gateway : config.gateways) {
+    if (gateway.spec.empty()) {
+      continue;
+    }
+    loaded.files.push_back(gateway.spec);
+    auto compiled = gateway::Gateway::compile(make_gateway_settings(config, gateway), environment,
+                                              integration_table(), metrics, diagnostics);
+    if (!compiled) {
+      continue;
+    }
+    const std::vector<std::string>& files = compiled->api().document->files();
+    loaded.files.insert(loaded.files.end(), files.begin(), files.end());
+    gateways.push_back(std::move(compiled));
+  }
+  load_certificates(loaded, diagnostics);
+  check_upstreams(config, diagnostics);
+  std::sort(loaded.files.begin(), loaded.files.end());
+  loaded.files.erase(std::unique(loaded.files.begin(), loaded.files.end()), loaded.files.end());
+  diagnostics.sort();
+  if (!diagnostics.has_errors()) {
+    gateway::SnapshotSettings settings;
+    settings.trusted_proxies = config.trusted_proxies;
+    settings.service_domain = config.service_domain;
+    loaded.snapshot = gateway::Snapshot::make(std::move(gateways), std::move(settings), version);
+  }
+  return loaded;
+}
+
+Diagnostics check(const CheckOptions& options, std::vector<std::string>& unreadable) {
+  Diagnostics diagnostics;
+  const auto readable = [&](const std::string& file) {
+    const Result<std::string> text = spec::real_file_reader()(file);
+    if (text.has_error()) {
+      unreadable.push_back(file + ": " + text.error().detail);
+    }
+    return text.has_value();
+  };
+  const gateway::Environment lint;
+  for (const std::string& file : options.files) {
+    if (!readable(file)) {
+      continue;
+    }
+    gateway::GatewaySettings settings;
+    settings.id = "check";
+    settings.load.file = file;
+    settings.load.variables = options.variables;
+    static_cast<void>(gateway::Gateway::compile(settings, lint, integration_table(), nullptr, diagnostics));
+  }
+  for (const std::string& file : options.configs) {
+    if (readable(file)) {
+      Config config = load_config(file, diagnostics);
+      static_cast<void>(load(std::move(config), gateway::CompileMode::configured, nullptr, 0, diagnostics));
+    }
+  }
+  diagnostics.sort();
+  return diagnostics;
+}
+
+}  // namespace sluice::server
