@@ -64,7 +64,7 @@ class TicketKeys {
 };
 
 /// SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 0 no ticket or unknown key, 1 good, 2 good but make a new ticket.
-int on_ticket_key(SSL*, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+int on_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                   int encrypt) {
   static EVP_CIPHER* const aes = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
   TicketKeys::Key key{};
@@ -86,7 +86,8 @@ int on_ticket_key(SSL*, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
       EVP_CipherInit_ex(cipher, aes, nullptr, key.cipher.data(), iv, encrypt) != 1) {
     return -1;
   }
-  return newest ? 1 : 2;
+  // TLS 1.3 clients use a ticket once.
+  return newest && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 /// ALPN's wire format: each name behind its length.

@@ -405,6 +405,7 @@ Awaitable<Result<void>> TlsStream::handshake(const bool& ended) {
     }
   }
   pending_ = SSL_has_pending(ssl_.get()) != 0;
+  info_.resumed = SSL_session_reused(ssl_.get()) != 0;
   info_.version = SSL_get_version(ssl_.get());
   info_.cipher = SSL_get_cipher_name(ssl_.get());
   const unsigned char* alpn = nullptr;

@@ -20,9 +20,9 @@
 namespace sluice::net {
 
 struct ListenAddress {
-  std::string address;  ///< IPv4 or IPv6 text ("0.0.0.0", "::"); IPv6 sockets take IPv6 only
+  std::string address{};  ///< IPv4 or IPv6 text ("0.0.0.0", "::"); IPv6 sockets take IPv6 only
   std::uint16_t port = 0;
-  std::string unix_path;  ///< a unix socket instead
+  std::string unix_path{};  ///< a unix socket instead
   unsigned unix_mode = 0660;
   bool operator==(const ListenAddress&) const = default;
 };
@@ -89,8 +89,11 @@ class ConnectionLimit {
 /// Counted by an acceptor's worker, read by anyone.
 struct AcceptStats {
   std::atomic<std::uint64_t> accepted{0};
-  std::atomic<std::uint64_t> refused{0};  ///< over the connection limit: 503 and closed
-  std::atomic<std::uint64_t> errors{0};   ///< accept() failed (descriptors or memory ran out)
+  std::atomic<std::uint64_t> refused{0};             ///< over the connection limit: 503 and closed
+  std::atomic<std::uint64_t> errors{0};              ///< accept() failed (descriptors or memory ran out)
+  std::atomic<std::uint64_t> handshakes{0};          ///< TLS; counted by whoever calls tls_accept
+  std::atomic<std::uint64_t> handshakes_resumed{0};  ///< of these
+  std::atomic<std::uint64_t> handshake_failures{0};
 };
 
 /// Accepts on one descriptor for one worker, on its thread.

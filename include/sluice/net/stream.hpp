@@ -26,6 +26,7 @@ struct TlsInfo {
   std::string alpn;         ///< "http/1.1", "h2"
   std::string server_name;  ///< SNI
   std::string certificate;  ///< name of the configured certificate that was served
+  bool resumed = false;     ///< an earlier session's keys saved the signature
 };
 
 /// What became of an operation on a stream.
