@@ -7,6 +7,7 @@
 #include "sluice/server/load.hpp"
 #include "sluice/server/report.hpp"
 #include "sluice/server/version.hpp"
+#include "sluice/spec/json_schema.hpp"
 
 namespace sluice::cli {
 
@@ -83,7 +84,7 @@ int run_schema(const std::string& which) {
     return exit_ok;
   }
   if (which == "document") {
-    print(dump_json(server::document_schema(), 2) + '\n');
+    print(spec::document_schema());
     return exit_ok;
   }
   complain("schema \"" + which + "\" is not known; write document or config");

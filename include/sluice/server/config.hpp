@@ -124,8 +124,7 @@ std::string path_beside(const std::string& base_file, std::string_view path);
 /// Replaces every such value in the messages and hints by its reference, or by "***".
 void mask_expansions(Diagnostics& diagnostics, const std::vector<Expansion>& secrets);
 
-/// JSON Schemas (draft 7) for editors: `sluice schema config|document`.
+/// The JSON Schema (draft 7) of the configuration for editors: `sluice schema config`.
 Json config_schema();
-Json document_schema();
 
 }  // namespace sluice::server
