@@ -6,6 +6,8 @@
 #include <bit>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <string_view>
 
 namespace sluice {
 namespace {
@@ -46,6 +48,16 @@ class Generator {
   std::array<std::uint64_t, 4> state_{};
 };
 
+/// "00", "01", … "ff".
+constexpr std::array<std::array<char, 2>, 256> hex_pairs = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
+    pairs[byte] = {digits[byte >> 4U], digits[byte & 15U]};
+  }
+  return pairs;
+}();
+
 }  // namespace
 
 std::uint64_t fast_random() noexcept {
@@ -54,20 +66,21 @@ std::uint64_t fast_random() noexcept {
 }
 
 std::string make_uuid() {
-  constexpr std::string_view digits = "0123456789abcdef";
-  const std::array<std::uint64_t, 2> words{
-      (fast_random() & ~std::uint64_t{0xF000}) | 0x4000,
-      (fast_random() & ~(std::uint64_t{3} << 62U)) | std::uint64_t{1} << 63U};
-  std::string out(36, '-');
-  std::size_t nibble = 0;
-  for (std::size_t at = 0; at < out.size(); ++at) {
-    if (at == 8 || at == 13 || at == 18 || at == 23) {
-      continue;
-    }
-    out[at] = digits[words.at(nibble / 16) >> (60 - nibble % 16 * 4) & 15U];
-    ++nibble;
-  }
+  std::string out;
+  assign_uuid(out);
   return out;
+}
+
+void assign_uuid(std::string& out) {
+  constexpr std::array<std::uint8_t, 16> places{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+  const std::uint64_t high = (fast_random() & ~std::uint64_t{0xF000}) | 0x4000;
+  const std::uint64_t low = (fast_random() & ~(std::uint64_t{3} << 62U)) | std::uint64_t{1} << 63U;
+  out.assign(36, '-');
+  char* const text = out.data();
+  for (std::size_t byte = 0; byte < places.size(); ++byte) {
+    const std::uint64_t word = byte < 8 ? high : low;
+    std::memcpy(text + places[byte], &hex_pairs[word >> (56 - byte % 8 * 8) & 0xFFU], 2);
+  }
 }
 
 std::string secure_random(std::size_t count) {

@@ -11,6 +11,8 @@ namespace sluice {
 std::uint64_t fast_random() noexcept;
 /// RFC 9562 version 4, lower case, 36 characters; from the fast generator.
 std::string make_uuid();
+/// The same into a string that is used again.
+void assign_uuid(std::string& out);
 /// `count` bytes from the kernel.
 std::string secure_random(std::size_t count);
 

@@ -14,6 +14,7 @@ constexpr std::size_t most_request_id = 128;
 constexpr std::chrono::seconds park_after(1);
 /// Answers to pipelined requests gather up to this before they are sent.
 constexpr std::size_t most_gathered = std::size_t{64} << 10U;
+constexpr std::size_t most_free_exchanges = 64;
 
 /// What a trusted peer's X-Request-Id may look like.
 bool is_request_id(std::string_view id) noexcept {
@@ -23,12 +24,45 @@ bool is_request_id(std::string_view id) noexcept {
 
 }  // namespace
 
+void Exchange::rebind(net::Worker& worker, const ConnectionInfo& info) {
+  if (&context.worker == &worker && &context.connection == &info) {
+    return;
+  }
+  std::string request_id = std::move(context.request_id);
+  std::string client_address = std::move(context.client_address);
+  std::string trace_parent = std::move(context.trace_parent);
+  std::destroy_at(&context);
+  std::construct_at(&context, worker, info);
+  context.request_id = std::move(request_id);
+  context.client_address = std::move(client_address);
+  context.trace_parent = std::move(trace_parent);
+}
+
+std::unique_ptr<Exchange> ExchangePool::take(net::Worker& worker, const ConnectionInfo& info) {
+  if (free_.empty()) {
+    return std::make_unique<Exchange>(worker, info);
+  }
+  std::unique_ptr<Exchange> exchange = std::move(free_.back());
+  free_.pop_back();
+  exchange->rebind(worker, info);
+  return exchange;
+}
+
+void ExchangePool::give_back(std::unique_ptr<Exchange> exchange) {
+  if (free_.size() < most_free_exchanges && exchange->out.capacity() <= 2 * most_gathered) {
+    free_.push_back(std::move(exchange));
+  }
+}
+
 Connection::Connection(ServerShared& shared, std::unique_ptr<net::Stream> stream, ConnectionInfo info)
     : shared_(shared),
       stream_(std::move(stream)),
       info_(std::move(info)),
       input_timer_(shared.worker.wheel(), &Connection::on_input_timer, this),
       output_timer_(shared.worker.wheel(), &Connection::on_output_timer, this) {
+  if (shared_.exchanges == nullptr) {
+    shared_.exchanges = std::make_shared<ExchangePool>();
+  }
   if (stream_->tls() != nullptr) {
     info_.tls = stream_->tls();
     info_.secure = true;
@@ -41,50 +75,62 @@ Connection::~Connection() {
   }
 }
 
-net::Awaitable<void> Connection::run() {
+net::Awaitable<void> Connection::run(std::unique_ptr<Connection> self_owner) {
+  Connection& self = *self_owner;
   for (;;) {
-    const Head head = parse_head();
+    const Head head = self.parse_head();
     if (head == Head::refused) {
       break;
     }
     if (head == Head::incomplete) {
-      const bool more = co_await head_input();
-      if (!more) {
+      if (!self.flush_some()) {
+        const bool flushed = co_await self.flush();
+        if (!flushed) {
+          break;
+        }
+      }
+      if (!self.begin_head_wait()) {
+        break;
+      }
+      co_await self.input_.wait();
+      if (!self.end_head_wait()) {
         break;
       }
       continue;
     }
-    begin_request();
+    self.begin_request();
     {
-      Response response = co_await shared_.handler.handle(exchange_->request, exchange_->context);
-      if (!begin_response(response)) {
-        co_await finish_response(response);
+      Exchange& exchange = *self.exchange_;
+      Response response = co_await self.shared_.handler.handle(exchange.request, exchange.context);
+      if (!self.begin_response(response)) {
+        co_await self.finish_response(response);
       }
     }
-    finish_request();
-    if (!exchange_->body.complete() && !broken_) {
-      const bool discarded = co_await discard_body();
-      keep_alive_ = keep_alive_ && discarded;
+    self.finish_request();
+    if (!self.exchange_->body.complete() && !self.broken_) {
+      const bool discarded = co_await self.discard_body();
+      self.keep_alive_ = self.keep_alive_ && discarded;
     }
-    if (!keep_alive_ || broken_) {
+    if (!self.keep_alive_ || self.broken_) {
       break;
     }
-    if (out_.size() >= most_gathered) {
-      co_await flush();
+    if (self.exchange_->out.size() >= most_gathered) {
+      co_await self.flush();
     }
   }
-  if (!broken_ && exchange_ != nullptr && exchange_->refusal) {
-    co_await refuse();
+  if (!self.broken_ && self.exchange_ != nullptr && self.exchange_->refusal) {
+    co_await self.refuse();
   }
-  if (!broken_) {
-    const bool flushed = co_await flush();
-    if (flushed && lingering_ && !ended_) {
-      co_await linger();
+  if (!self.broken_) {
+    const bool flushed = co_await self.flush();
+    if (flushed && self.lingering_ && !self.ended_) {
+      co_await self.linger();
     } else if (flushed) {
-      stream_->shutdown();
+      self.stream_->shutdown();
     }
   }
-  stream_->close();
+  self.stream_->close();
+  self.release_buffers();
 }
 
 Connection::Head Connection::parse_head() {
@@ -105,55 +151,56 @@ Connection::Head Connection::parse_head() {
   return Head::complete;
 }
 
-net::Awaitable<bool> Connection::head_input() {
-  if (!out_.empty() && !flush_some()) {
-    const bool flushed = co_await flush();
-    if (!flushed) {
-      co_return false;
-    }
-  }
+bool Connection::begin_head_wait() {
   if (ended_) {
     if (has_input() && exchange_->parser.started()) {
       exchange_->refusal = downstream_error(ErrorCode::invalid, "request_incomplete",
                                             "The request ended before its head was complete.", 400);
     }
-    co_return false;
+    return false;
   }
   if (has_input()) {
     if (waiting_ != Waiting::head) {
       wait_as(Waiting::head, received_at_ + limits().header_timeout);
     }
-  } else if (draining_) {
-    // Nothing is promised to a request that has not come; one that is here already is served.
-    co_return receive() == Received::bytes;
   } else {
+    release_buffers();
     idle_since_ = wheel().now();
     wait_as(Waiting::request, idle_since_ + std::min<Duration>(park_after, limits().keep_alive_timeout));
+    if (draining_) {
+      input_timer_.arm(Duration(0));
+    }
   }
   watch();
-  co_await input_.wait();
+  return true;
+}
+
+bool Connection::end_head_wait() {
   const Waiting what = std::exchange(waiting_, Waiting::nothing);
   if (std::exchange(input_timed_out_, false)) {
     if (what == Waiting::head) {
       exchange_->refusal = downstream_error(ErrorCode::read_timeout, "request_head_timeout",
                                             "The request's head did not arrive in time.", 408);
-      co_return false;
+      return false;
     }
-    co_return receive() == Received::bytes;
+    // Idle for too long, or drained; but a request that is here already is served.
+    return receive() == Received::bytes;
   }
-  waiting_ = what == Waiting::head ? what : Waiting::nothing;
+  if (what == Waiting::head) {
+    waiting_ = what;
+  }
   switch (receive()) {
     case Received::bytes:
     case Received::nothing:
-      co_return true;
+      return true;
     case Received::end:
       ended_ = true;
-      co_return true;
+      return true;
     case Received::broken:
       broken_ = true;
-      co_return false;
+      return false;
   }
-  co_return false;
+  return false;
 }
 
 void Connection::begin_request() {
@@ -161,7 +208,7 @@ void Connection::begin_request() {
   waiting_ = Waiting::nothing;
   ++requests_;
   const RequestHead& head = exchange.parser.head();
-  exchange.body.begin(head.framing, head.expect_continue);
+  exchange.body.begin(*this, head.framing, head.expect_continue);
   exchange.request.body = head.framing.has_body() ? &exchange.body : nullptr;
   keep_alive_ = head.keep_alive;
   RequestContext& context = exchange.context;
@@ -173,10 +220,10 @@ void Connection::begin_request() {
   if (given && is_request_id(*given)) {
     context.request_id = *given;
   } else {
-    context.request_id = make_uuid();
+    assign_uuid(context.request_id);
   }
   watch();
-  if (!out_.empty()) {
+  if (!exchange.out.empty()) {
     flush_soon();
   }
 }
@@ -202,9 +249,9 @@ net::Awaitable<void> Connection::refuse() {
   waiting_ = Waiting::nothing;
   RequestContext& context = exchange.context;
   context.started = received_at_;
-  context.request_id = make_uuid();
+  assign_uuid(context.request_id);
   context.record.bytes_in = end_ - begin_;
-  exchange.body.begin({}, false);
+  exchange.body.begin(*this, {}, false);
   exchange.request.body = nullptr;
   keep_alive_ = false;
   lingering_ = true;
@@ -236,12 +283,11 @@ void Connection::abort() noexcept {
 
 net::Awaitable<void> serve_connection(ServerShared& shared, std::unique_ptr<net::Stream> stream,
                                       ConnectionInfo info, std::function<void(ServerConnection&)> on_start) {
-  Connection connection(shared, std::move(stream), std::move(info));
+  auto connection = std::make_unique<Connection>(shared, std::move(stream), std::move(info));
   if (on_start) {
-    on_start(connection);
-    on_start = nullptr;
+    on_start(*connection);
   }
-  co_await connection.run();
+  return Connection::run(std::move(connection));
 }
 
 }  // namespace sluice::http::h1

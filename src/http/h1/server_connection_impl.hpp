@@ -27,7 +27,7 @@ class Connection;
 /// The body of the request that is being served, read from the connection's buffer without a copy.
 class RequestBody final : public BodySource {
  public:
-  explicit RequestBody(Connection& connection) : connection_(connection) {}
+  RequestBody() = default;
 
   net::Awaitable<Result<std::string_view>> read() override;
   std::optional<Result<std::string_view>> try_read() override;
@@ -35,7 +35,7 @@ class RequestBody final : public BodySource {
   [[nodiscard]] const Headers* trailers() const noexcept override;
 
   /// For the next request; `expects`: it waits for 100 Continue.
-  void begin(const Framing& framing, bool expects);
+  void begin(Connection& connection, const Framing& framing, bool expects);
   /// Whether the connection stands behind the body's last byte.
   [[nodiscard]] bool complete() const noexcept { return done_; }
   /// The client still waits for 100 Continue: it may never send the body.
@@ -54,7 +54,7 @@ class RequestBody final : public BodySource {
   friend class Connection;
   void release();
 
-  Connection& connection_;
+  Connection* connection_ = nullptr;
   Framing framing_;
   std::uint64_t remaining_ = 0;  ///< of Framing::length
   std::uint64_t received_ = 0;
@@ -66,6 +66,31 @@ class RequestBody final : public BodySource {
   std::optional<ChunkDecoder> decoder_;
 };
 
+/// What a request needs. An idle connection has none; they go round among a worker's connections, with the
+/// memory that they have grown.
+struct Exchange {
+  Exchange(net::Worker& worker, const ConnectionInfo& info) : context(worker, info) {}
+  /// For a request of another connection.
+  void rebind(net::Worker& worker, const ConnectionInfo& info);
+
+  RequestHeadParser parser;
+  Request request;
+  RequestContext context;
+  RequestBody body;
+  std::optional<Error> refusal;
+  std::string out;  ///< bytes to be sent
+};
+
+/// The free ones of a worker.
+class ExchangePool {
+ public:
+  std::unique_ptr<Exchange> take(net::Worker& worker, const ConnectionInfo& info);
+  void give_back(std::unique_ptr<Exchange> exchange);
+
+ private:
+  std::vector<std::unique_ptr<Exchange>> free_;
+};
+
 class Connection final : public ServerConnection {
  public:
   Connection(ServerShared& shared, std::unique_ptr<net::Stream> stream, ConnectionInfo info);
@@ -73,29 +98,19 @@ class Connection final : public ServerConnection {
   Connection& operator=(const Connection&) = delete;
   ~Connection() override;
 
-  net::Awaitable<void> run();
+  /// Runs the connection to its end.
+  static net::Awaitable<void> run(std::unique_ptr<Connection> self);
   void drain() noexcept override;
   void abort() noexcept override;
 
  private:
   friend class RequestBody;
 
-  /// What a request needs; an idle connection has none.
-  struct Exchange {
-    Exchange(net::Worker& worker, const ConnectionInfo& info, Connection& connection)
-        : context(worker, info), body(connection) {}
-    RequestHeadParser parser;
-    Request request;
-    RequestContext context;
-    RequestBody body;
-    std::optional<Error> refusal;
-  };
-
   /// What the input timer ends.
   enum class Waiting : std::uint8_t {
     nothing,    ///< a handler runs
-    request,    ///< the first byte of a request, with buffers at hand
-    parked,     ///< the same, without
+    request,    ///< the first byte of a request
+    parked,     ///< the same, for longer than a moment
     head,       ///< the rest of a head
     body,       ///< a piece of a body that somebody reads
     discarding  ///< the rest of a body that nobody reads, or the client's end
@@ -105,8 +120,10 @@ class Connection final : public ServerConnection {
 
   // server_connection.cpp: one request
   Head parse_head();
-  /// Waits for more of a head; false: the connection ends, with a refusal where the exchange has one.
-  net::Awaitable<bool> head_input();
+  /// Before and after a wait for more of a head; false: the connection ends, with a refusal where the
+  /// exchange has one.
+  bool begin_head_wait();
+  bool end_head_wait();
   void begin_request();
   void finish_request();
   net::Awaitable<void> refuse();
@@ -123,8 +140,10 @@ class Connection final : public ServerConnection {
   /// Starts the stream's wait, unless it is or there is no room.
   void watch();
   void wait_as(Waiting what, SteadyTime until) noexcept;
-  /// Gives the buffers back and waits without.
+  /// Has the system look for an end that went unseen, and TLS give its buffers back.
   void park();
+  /// Gives the buffers back to the worker.
+  void release_buffers();
   static void on_readable(void* context, net::IoStatus status) noexcept;
   static void on_input_timer(void* context) noexcept;
   void input_while_busy();
@@ -169,7 +188,6 @@ class Connection final : public ServerConnection {
   SteadyTime received_at_{};  ///< when the bytes came that `begin_` stands at
   std::uint64_t requests_ = 0;
 
-  std::string out_;
   net::Waiter output_;
   net::Timer output_timer_;
   Framing response_framing_;

@@ -22,7 +22,8 @@ Error client_ended_error() {
 
 // ---- the body ----
 
-void RequestBody::begin(const Framing& framing, bool expects) {
+void RequestBody::begin(Connection& connection, const Framing& framing, bool expects) {
+  connection_ = &connection;
   framing_ = framing;
   remaining_ = framing.length;
   received_ = 0;
@@ -42,7 +43,7 @@ void RequestBody::begin(const Framing& framing, bool expects) {
 
 void RequestBody::release() {
   if (held_ != 0) {
-    connection_.consume(std::exchange(held_, 0));
+    connection_->consume(std::exchange(held_, 0));
   }
   if (!done_ && !error_) {
     done_ = framing_.kind == Framing::Kind::length ? remaining_ == 0 : decoder_->done();
@@ -88,14 +89,14 @@ std::optional<Result<std::string_view>> RequestBody::try_read() {
   if (done_) {
     return Result<std::string_view>(std::string_view());
   }
-  if (std::exchange(expects_, false) && !connection_.has_input()) {
-    connection_.out_ += continue_response;
-    connection_.flush_some();
+  if (std::exchange(expects_, false) && !connection_->has_input()) {
+    connection_->exchange_->out += continue_response;
+    connection_->flush_some();
   }
-  if (!connection_.has_input()) {
+  if (!connection_->has_input()) {
     return std::nullopt;
   }
-  const std::string_view input = connection_.input();
+  const std::string_view input = connection_->input();
   if (framing_.kind == Framing::Kind::length) {
     held_ = static_cast<std::size_t>(std::min<std::uint64_t>(input.size(), remaining_));
     remaining_ -= held_;
@@ -124,7 +125,7 @@ net::Awaitable<Result<std::string_view>> RequestBody::read() {
     if (std::optional<Result<std::string_view>> piece = try_read()) {
       co_return std::move(*piece);
     }
-    const bool more = co_await connection_.body_input();
+    const bool more = co_await connection_->body_input();
     if (!more) {
       co_return *error_;
     }
@@ -132,7 +133,7 @@ net::Awaitable<Result<std::string_view>> RequestBody::read() {
 }
 
 void RequestBody::skip_buffered() {
-  while (!done_ && !error_ && connection_.has_input()) {
+  while (!done_ && !error_ && connection_->has_input()) {
     (void)try_read();
     release();
   }
@@ -150,7 +151,7 @@ Connection::Received Connection::receive() {
     begin_ = end_ = 0;
   }
   if (exchange_ == nullptr) {
-    exchange_ = std::make_unique<Exchange>(shared_.worker, info_, *this);
+    exchange_ = shared_.exchanges->take(shared_.worker, info_);
   }
   const bool fresh = begin_ == end_;
   if (!exchange_->body.holds()) {
@@ -204,10 +205,18 @@ void Connection::wait_as(Waiting what, SteadyTime until) noexcept {
   input_timer_.arm_at(until);
 }
 
-void Connection::park() {
+void Connection::release_buffers() {
   lease_.release();
-  exchange_.reset();
-  out_ = std::string();
+  if (exchange_ != nullptr) {
+    exchange_->parser.reset();
+    exchange_->body.done_ = true;
+    exchange_->refusal.reset();
+    exchange_->out.clear();
+    shared_.exchanges->give_back(std::move(exchange_));
+  }
+}
+
+void Connection::park() {
   wait_as(Waiting::parked, idle_since_ + limits().keep_alive_timeout);
   // Ends with "cancelled", unless bytes have just come.
   parking_ = true;
@@ -277,7 +286,7 @@ void Connection::client_gone() {
 
 net::Awaitable<bool> Connection::body_input() {
   RequestBody& body = exchange_->body;
-  if (!out_.empty() && !writing_) {
+  if (!exchange_->out.empty() && !writing_) {
     co_await flush();
   }
   if (ended_ || broken_) {

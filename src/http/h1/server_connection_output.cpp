@@ -98,19 +98,20 @@ bool Connection::begin_response(Response& response) {
   }
   response_framing_ = framing;
 
-  const std::size_t before = out_.size();
+  std::string& out = exchange.out;
+  const std::size_t before = out.size();
   const ResponseHeadOptions options{.framing = framing,
                                     .date = shared_.worker.http_date(),
                                     .keep_alive = keep_alive_,
                                     .request_minor = minor};
-  append_response_head(out_, response, options);
+  append_response_head(out, response, options);
   if (head_only || bodiless) {
     response_framing_ = {};
   } else if (source == nullptr && bytes.size() <= small_body) {
-    out_ += bytes;
+    out += bytes;
     response_framing_ = {};
   }
-  record.bytes_out += out_.size() - before;
+  record.bytes_out += out.size() - before;
   if (response_framing_.kind != Framing::Kind::none) {
     return false;
   }
@@ -131,13 +132,14 @@ net::Awaitable<void> Connection::finish_response(Response& response) {
   }
   const std::string_view bytes = bytes_of(response);
   exchange_->context.record.bytes_out += bytes.size();
-  std::array<net::asio::const_buffer, 2> parts{net::asio::buffer(out_), net::asio::buffer(bytes)};
+  std::array<net::asio::const_buffer, 2> parts{net::asio::buffer(exchange_->out), net::asio::buffer(bytes)};
   const bool written = co_await write_all(parts);
-  out_.clear();
+  exchange_->out.clear();
   (void)written;  // broken_ says it too
 }
 
 net::Awaitable<void> Connection::send_source(BodySource& source) {
+  std::string& out = exchange_->out;
   RequestRecord& record = exchange_->context.record;
   const bool chunked = response_framing_.kind == Framing::Kind::chunked;
   const bool counted = response_framing_.kind == Framing::Kind::length;
@@ -172,28 +174,28 @@ net::Awaitable<void> Connection::send_source(BodySource& source) {
       co_return;
     }
     left -= counted ? data.size() : 0;
-    const std::size_t before = out_.size();
+    const std::size_t before = out.size();
     bool written = true;
     if (data.size() <= small_piece) {
       if (chunked) {
-        append_chunk(out_, data);
+        append_chunk(out, data);
       } else {
-        out_ += data;
+        out += data;
       }
-      record.bytes_out += out_.size() - before;
-      if (out_.size() >= most_gathered) {
+      record.bytes_out += out.size() - before;
+      if (out.size() >= most_gathered) {
         written = co_await flush();
       }
     } else {
       std::array<char, 18> chunk_head;  // NOLINT(cppcoreguidelines-pro-type-member-init)
       if (chunked) {
-        out_ += format_chunk_head(chunk_head, data.size());
+        out += format_chunk_head(chunk_head, data.size());
       }
-      std::array<net::asio::const_buffer, 3> parts{net::asio::buffer(out_), net::asio::buffer(data),
+      std::array<net::asio::const_buffer, 3> parts{net::asio::buffer(out), net::asio::buffer(data),
                                                    net::asio::buffer("\r\n", chunked ? 2 : 0)};
-      record.bytes_out += out_.size() - before + data.size() + (chunked ? 2 : 0);
+      record.bytes_out += out.size() - before + data.size() + (chunked ? 2 : 0);
       written = co_await write_all(parts);
-      out_.clear();
+      out.clear();
     }
     if (!written) {
       co_return;
@@ -204,21 +206,25 @@ net::Awaitable<void> Connection::send_source(BodySource& source) {
     co_return;
   }
   if (chunked) {
-    const std::size_t before = out_.size();
-    append_last_chunk(out_, source.trailers());
-    record.bytes_out += out_.size() - before;
+    const std::size_t before = out.size();
+    append_last_chunk(out, source.trailers());
+    record.bytes_out += out.size() - before;
   }
   co_await flush();
 }
 
 bool Connection::flush_some() {
-  if (out_.empty() || writing_) {
-    return out_.empty();
+  if (exchange_ == nullptr || exchange_->out.empty()) {
+    return true;
   }
+  if (writing_) {
+    return false;
+  }
+  std::string& out = exchange_->out;
   std::size_t done = 0;
-  while (done < out_.size()) {
+  while (done < out.size()) {
     const std::array<net::asio::const_buffer, 1> part{
-        net::asio::buffer(out_.data() + done, out_.size() - done)};
+        net::asio::buffer(out.data() + done, out.size() - done)};
     const Result<std::size_t> sent = stream_->try_write(part);
     if (!sent) {
       broken_ = true;
@@ -226,12 +232,12 @@ bool Connection::flush_some() {
       return false;
     }
     if (*sent == 0) {
-      out_.erase(0, done);
+      out.erase(0, done);
       return false;
     }
     done += *sent;
   }
-  out_.clear();
+  out.clear();
   return true;
 }
 

@@ -10,12 +10,15 @@
 
 namespace sluice::http::h1 {
 
+class ExchangePool;
+
 /// What all connections of a worker share. Limits and handler are read at each request, so that a reload may
 /// change them between two requests.
 struct ServerShared {
   net::Worker& worker;
   Handler& handler;
   const ServerLimits* limits;
+  std::shared_ptr<ExchangePool> exchanges{};  ///< the connections' own; made by the first
 };
 
 /// Told to a running connection from outside (drain, shutdown), on its worker's thread.
