@@ -17,6 +17,7 @@
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
 
 #include "reactor_socket.hpp"
 
@@ -341,7 +342,7 @@ struct Acceptor::Impl : std::enable_shared_from_this<Acceptor::Impl> {
   void accept_all() {
     const std::shared_ptr<Impl> keep = shared_from_this();
     // A bounded number at a time: the connections that are there want to be served too.
-    constexpr int most_at_once = 64;
+    constexpr int most_at_once = 8;
     for (int i = 0; i < most_at_once; ++i) {
       if (socket == nullptr) {
         return;
@@ -350,7 +351,11 @@ struct Acceptor::Impl : std::enable_shared_from_this<Acceptor::Impl> {
         return;
       }
     }
-    pause.arm(Duration(0));
+    asio::post(worker.executor(), [keep] {
+      if (!keep->stopping) {
+        keep->accept_all();
+      }
+    });
   }
 
   /// False when there is nothing more to accept now; whatever comes next is arranged for.

@@ -49,20 +49,29 @@ struct Server {
   explicit Server(std::size_t size) : handler(size) {}
 };
 
-net::Awaitable<void> serve(Server& server, std::unique_ptr<net::Stream> stream, net::Endpoints endpoints) {
+http::ConnectionInfo info_of(net::Endpoints endpoints) {
   http::ConnectionInfo info;
   info.peer_address = std::move(endpoints.peer_address);
-  if (server.tls != nullptr) {
-    Result<std::unique_ptr<net::Stream>> secure = co_await net::tls_accept(
-        server.worker, std::move(stream), server.tls, server.limits.tls_handshake_timeout);
-    if (!secure) {
-      server.limit.release();
-      co_return;
-    }
-    stream = std::move(*secure);
+  return info;
+}
+
+net::Awaitable<void> serve_tls(Server& server, std::unique_ptr<net::Stream> stream,
+                               net::Endpoints endpoints) {
+  Result<std::unique_ptr<net::Stream>> secure = co_await net::tls_accept(
+      server.worker, std::move(stream), server.tls, server.limits.tls_handshake_timeout);
+  if (secure) {
+    co_await http::h1::serve_connection(server.shared, std::move(*secure), info_of(std::move(endpoints)),
+                                        nullptr);
   }
-  co_await http::h1::serve_connection(server.shared, std::move(stream), std::move(info), nullptr);
-  server.limit.release();
+}
+
+void start(Server& server, std::unique_ptr<net::Stream> stream, net::Endpoints endpoints) {
+  net::Awaitable<void> task = server.tls != nullptr
+                                  ? serve_tls(server, std::move(stream), std::move(endpoints))
+                                  : http::h1::serve_connection(server.shared, std::move(stream),
+                                                               info_of(std::move(endpoints)), nullptr);
+  net::asio::co_spawn(server.worker.executor(), std::move(task),
+                      [&server](const std::exception_ptr& /*error*/) { server.limit.release(); });
 }
 
 }  // namespace
@@ -90,9 +99,7 @@ int main(int argc, char** argv) {
   }
   net::Acceptor acceptor(server.worker, (*listener)->take(0), server.limit, server.stats, {},
                          [&server](std::unique_ptr<net::Stream> stream, net::Endpoints endpoints) {
-                           net::asio::co_spawn(server.worker.executor(),
-                                               serve(server, std::move(stream), std::move(endpoints)),
-                                               net::asio::detached);
+                           start(server, std::move(stream), std::move(endpoints));
                          });
   acceptor.start();
   std::cout << (*listener)->address().port << std::endl;

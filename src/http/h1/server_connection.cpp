@@ -1,6 +1,8 @@
 #include "sluice/http/h1/server_connection.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <new>
 
 #include "sluice/base/random.hpp"
 
@@ -99,14 +101,12 @@ net::Awaitable<void> Connection::run(std::unique_ptr<Connection> self_owner) {
       continue;
     }
     self.begin_request();
-    {
-      Exchange& exchange = *self.exchange_;
-      Response response = co_await self.shared_.handler.handle(exchange.request, exchange.context);
-      if (!self.begin_response(response)) {
-        co_await self.finish_response(response);
-      }
+    auto* const response = ::new (self.exchange_->response_place())
+        Response(co_await self.shared_.handler.handle(self.exchange_->request, self.exchange_->context));
+    if (!self.begin_response(*response)) {
+      co_await self.finish_response(*response);
     }
-    self.finish_request();
+    self.finish_request(response);
     if (!self.exchange_->body.complete() && !self.broken_) {
       const bool discarded = co_await self.discard_body();
       self.keep_alive_ = self.keep_alive_ && discarded;
@@ -228,9 +228,10 @@ void Connection::begin_request() {
   }
 }
 
-void Connection::finish_request() {
+void Connection::finish_request(Response* response) {
   Exchange& exchange = *exchange_;
   output_timer_.disarm();
+  std::destroy_at(response);  // what its body holds may look at the context
   exchange.context.record.bytes_in += exchange.body.received_;
   exchange.context.record.aborted = exchange.context.record.aborted || broken_;
   shared_.handler.finished(exchange.request, exchange.context);
@@ -256,13 +257,11 @@ net::Awaitable<void> Connection::refuse() {
   keep_alive_ = false;
   lingering_ = true;
   consume(end_ - begin_);
-  {
-    Response response = shared_.handler.refuse(error, context);
-    if (!begin_response(response)) {
-      co_await finish_response(response);
-    }
+  auto* const response = ::new (exchange.response_place()) Response(shared_.handler.refuse(error, context));
+  if (!begin_response(*response)) {
+    co_await finish_response(*response);
   }
-  finish_request();
+  finish_request(response);
 }
 
 void Connection::drain() noexcept {

@@ -70,8 +70,14 @@ class RequestBody final : public BodySource {
 /// memory that they have grown.
 struct Exchange {
   Exchange(net::Worker& worker, const ConnectionInfo& info) : context(worker, info) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() = default;
   /// For a request of another connection.
   void rebind(net::Worker& worker, const ConnectionInfo& info);
+  /// Where the answer is constructed and destroyed: here, as a coroutine's frame lives as long as its
+  /// connection.
+  [[nodiscard]] void* response_place() noexcept { return response_.data(); }
 
   RequestHeadParser parser;
   Request request;
@@ -79,6 +85,9 @@ struct Exchange {
   RequestBody body;
   std::optional<Error> refusal;
   std::string out;  ///< bytes to be sent
+
+ private:
+  alignas(Response) std::array<std::byte, sizeof(Response)> response_{};
 };
 
 /// The free ones of a worker.
@@ -125,7 +134,8 @@ class Connection final : public ServerConnection {
   bool begin_head_wait();
   bool end_head_wait();
   void begin_request();
-  void finish_request();
+  /// Ends the answer's life and tells the handler.
+  void finish_request(Response* response);
   net::Awaitable<void> refuse();
 
   // server_connection_input.cpp
