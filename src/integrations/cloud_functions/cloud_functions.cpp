@@ -1,4 +1,6 @@
 // type: cloud_functions: a function gets the request as an event and answers with an object. events.md.
+#include <algorithm>
+
 #include "sluice/base/codec.hpp"
 #include "sluice/functions/event.hpp"
 
@@ -171,33 +173,20 @@ void CloudFunction::read_options(gateway::BuildContext& context, spec::ObjectRea
   const parameters::ParameterSet& set = context.operation.parameter_set;
   reader.accept("type");
   read_service_account(reader);
-  id_ = reader.required_string("function_id");
-  const spec::Node* tag = reader.node("tag");
-  if (tag != nullptr && !tag->is_scalar()) {
-    reader.error(*tag, rule_option, "tag must be a text, not " + tag->describe());
-    tag = nullptr;
-  }
-  std::string tag_text(default_tag);
-  if (tag != nullptr && !tag->is_null()) {
-    if (tag->text.empty()) {
-      reader.warning(*tag, "empty-tag", "tag is empty; $latest is called",
-                     "leave tag out, or name a tag of the function");
-    } else {
-      tag_text = tag->text;
+  id_ = reader.required_string("function_id", "write the id of the function that is called");
+  std::string tag = reader.scalar_text("tag").value_or(std::string());
+  if (tag.empty()) {
+    if (const spec::Node* node = reader.node("tag"); node != nullptr && node->is_string()) {
+      reader.warning(*node, "empty-tag", "`tag` is empty: $latest is called",
+                     "name a tag, or remove the key");
     }
+    tag = default_tag;
   }
-  if (auto compiled = compile_template(reader, tag == nullptr ? reader.self() : *tag, tag_text,
-                                       Landing::url_query_value, set)) {
+  if (auto compiled = compile_template(reader, reader.self(), tag, Landing::url_query_value, set)) {
     tag_ = std::move(*compiled);
   }
-  if (const auto version = reader.scalar_text("payload_format_version")) {
-    if (*version == "1.0") {
-      version_ = functions::PayloadVersion::v1_0;
-    } else if (*version != "0.1") {
-      reader.error(*reader.node("payload_format_version"), rule_option,
-                   "payload_format_version \"" + sanitize_utf8(*version) + "\" does not exist",
-                   "write '0.1' or '1.0'");
-    }
+  if (reader.one_of("payload_format_version", {"0.1", "1.0"}) == "1.0") {
+    version_ = functions::PayloadVersion::v1_0;
   }
   if (const spec::Node* object = reader.node("context"); object != nullptr && !object->is_null()) {
     if (object->is_mapping()) {
@@ -219,6 +208,11 @@ IntegrationPtr CloudFunction::build(gateway::BuildContext& context, const spec::
     return nullptr;
   }
   const gateway::Environment& environment = context.environment;
+  const auto& local = environment.functions_not_built;
+  if (std::find(local.begin(), local.end(), result->id_) != local.end()) {
+    warn_not_built(context, node, "the function " + result->id_ + ", which the configuration runs here,");
+    return nullptr;
+  }
   const gateway::MappedTarget* target = environment.function(result->id_);
   if (target == nullptr && environment.mode == gateway::CompileMode::configured) {
     warn_not_built(context, node,

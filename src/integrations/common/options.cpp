@@ -43,8 +43,8 @@ std::vector<FieldTemplate> read_fields(spec::ObjectReader& reader, std::string_v
     return fields;
   }
   if (!map->is_mapping()) {
-    reader.error(*map, rule_option,
-                 std::string(key) + " must be a mapping of names to texts, not " + map->describe());
+    reader.error(*map, "wrong-type",
+                 '`' + std::string(key) + "` of an integration must be a mapping, it is " + map->describe());
     return fields;
   }
   for (const spec::Member& member : map->members) {

@@ -13,7 +13,8 @@
 
 namespace sluice::integrations {
 
-/// The rule of mistakes in an integration's options.
+/// The rule of mistakes in an integration's options that only its type sees; what spec's checks see too is
+/// worded as they word it, so that it is told once.
 inline constexpr std::string_view rule_option = "integration-option";
 
 /// One entry of a map string → string or list: a header, a query parameter.

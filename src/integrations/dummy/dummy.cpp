@@ -213,9 +213,8 @@ void Dummy::read_content(gateway::BuildContext& context, spec::ObjectReader& rea
     return;
   }
   if (!content->is_mapping()) {
-    reader.error(
-        *content, rule_option,
-        "content must be a mapping of media types to texts, or one text, not " + content->describe());
+    reader.error(*content, "wrong-type", "`content` must be a mapping of media types to texts, or a text",
+                 "write `content: {application/json: '…'}`");
     return;
   }
   for (const spec::Member& member : content->members) {
@@ -268,7 +267,9 @@ IntegrationPtr Dummy::build(gateway::BuildContext& context, const spec::Node& no
   auto dummy = std::make_shared<Dummy>();
   {
     spec::ObjectReader reader(context.document, node, "the dummy integration", context.diagnostics);
-    reader.accept("type");
+    for (const std::string_view key : {"type", "service_account_id", "serviceAccountId", "service_account"}) {
+      reader.accept(key);
+    }
     dummy->status_ = static_cast<int>(reader.integer("http_code", 200, 599).value_or(200));
     dummy->headers_ =
         read_fields(reader, "http_headers", Landing::header, context.operation.parameter_set, nullptr);

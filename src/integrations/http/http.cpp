@@ -352,14 +352,11 @@ void Http::pass(const http::Request& from, const client::ClientRequest& sent, ht
 // ---- the options
 
 void Http::read_url(gateway::BuildContext& context, spec::ObjectReader& reader) {
-  const spec::Node& node = reader.required_node("url");
-  if (node.is_null()) {
+  const std::string text = reader.required_string("url", "write the address that requests go to");
+  if (text.empty()) {
     return;
   }
-  if (!node.is_string()) {
-    reader.error(node, rule_option, "url must be a text, not " + node.describe());
-    return;
-  }
+  const spec::Node& node = *reader.node("url");
   const parameters::ParameterSet& set = context.operation.parameter_set;
   auto whole = compile_template(reader, node, node.text, Landing::url, set);
   if (!whole) {
@@ -382,6 +379,7 @@ void Http::read_url(gateway::BuildContext& context, spec::ObjectReader& reader) 
   }
   origin_ = parsed->origin;
   authority_ = parsed->authority;
+  fixed_headers_.add(http::FieldId::host, authority_);
   std::string path = node.text.substr(path_at);
   if (!path.starts_with('/')) {
     path.insert(0, 1, '/');
@@ -393,7 +391,7 @@ void Http::read_url(gateway::BuildContext& context, spec::ObjectReader& reader) 
 
 void Http::read_method(spec::ObjectReader& reader) {
   const spec::Node* node = reader.node("method");
-  const std::optional<std::string> text = reader.string("method");
+  const std::optional<std::string> text = reader.scalar_text("method");
   if (!text) {
     return;
   }
@@ -414,6 +412,11 @@ void Http::read_timeouts(gateway::BuildContext& context, spec::ObjectReader& rea
   read_timeout_ = context.environment.read_timeout;
   const spec::Node* node = reader.node("timeouts");
   if (node == nullptr || node->is_null()) {
+    return;
+  }
+  if (!node->is_mapping()) {
+    reader.error(*node, "wrong-type",
+                 "`timeouts` of an integration must be a mapping, it is " + node->describe());
     return;
   }
   spec::ObjectReader timeouts(context.document, *node, "timeouts", context.diagnostics);
@@ -456,7 +459,10 @@ void Http::read_headers(gateway::BuildContext& context, spec::ObjectReader& read
                      "the header " + field.name + " belongs to the connection and is never sent");
       continue;
     }
-    host_given_ = host_given_ || id == http::FieldId::host;
+    if (id == http::FieldId::host) {
+      host_given_ = true;
+      fixed_headers_.remove(http::FieldId::host);
+    }
     user_agent_given_ = user_agent_given_ || id == http::FieldId::user_agent;
     for (std::size_t index = 0; index < own_fields.size(); ++index) {
       own_.at(index) = own_.at(index) && own_fields.at(index) != id;
@@ -497,9 +503,6 @@ void Http::read_query(gateway::BuildContext& context, spec::ObjectReader& reader
 }
 
 void Http::finish() {
-  if (!host_given_ && !parameter_in_host_) {
-    fixed_headers_.add(http::FieldId::host, authority_);
-  }
   const bool constant_query = std::all_of(query_entries_.begin(), query_entries_.end(),
                                           [](const Entry& entry) { return entry.field.is_constant(); });
   needs_values_ = !url_.is_constant() || !constant_query || !header_entries_.empty();

@@ -1,4 +1,6 @@
 // type: serverless_containers: the request passes to a container as it is. spec.md section 4, backends.md.
+#include <algorithm>
+
 #include "sluice/base/codec.hpp"
 #include "sluice/functions/event.hpp"
 #include "sluice/functions/forwarding.hpp"
@@ -133,7 +135,7 @@ IntegrationPtr Container::build(gateway::BuildContext& context, const spec::Node
                               context.diagnostics);
     reader.accept("type");
     read_service_account(reader);
-    result->id_ = reader.required_string("container_id");
+    result->id_ = reader.required_string("container_id", "write the id of the container that is called");
     if (const spec::Node* object = reader.node("context"); object != nullptr && !object->is_null()) {
       if (object->is_mapping()) {
         result->operation_context_ = DeepTemplate(*object, context.document, context.operation.parameter_set);
@@ -147,6 +149,11 @@ IntegrationPtr Container::build(gateway::BuildContext& context, const spec::Node
     return nullptr;
   }
   const gateway::Environment& environment = context.environment;
+  const auto& local = environment.containers_not_built;
+  if (std::find(local.begin(), local.end(), result->id_) != local.end()) {
+    warn_not_built(context, node, "the container " + result->id_ + ", which the configuration runs here,");
+    return nullptr;
+  }
   const gateway::MappedTarget* target = environment.container(result->id_);
   if (target == nullptr && environment.mode == gateway::CompileMode::configured) {
     warn_not_built(context, node,
