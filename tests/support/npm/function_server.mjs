@@ -2,17 +2,18 @@
 // serverless-http, which knows nothing of Sluice. Listens on a port that the kernel picks and prints one line
 // of JSON on stdout: {"port": 12345}. Ends on SIGTERM.
 //
-// The application's routes:
-//   /echo… (any)        what express sees: method, path, query, headers, cookies, body
-//   /status/:code       that status with a text
-//   /cookies            two Set-Cookie headers
-//   /binary             bytes that are no UTF-8, gzip-encoded content type application/octet-stream
-//   /redirect           302 to /echo
-//   /slow?ms=…          answers later
+// The application looks at the end of the path:
+//   …/status/CODE       that status with a text
+//   …/cookies           two Set-Cookie headers
+//   …/binary            bytes that are no UTF-8
+//   …/redirect          302 to /echo
+//   …/slow?ms=…         answers later
+//   …/slow-count        how many of these have run to their end
+//   anything else       what express sees: method, path, query, headers, cookies, body
 // and beside it, answers that no framework would give:
-//   /fail               a function error (X-Function-Error)
-//   /raw                the body of the request is the function's answer, as it is
-//   /event              the answer's body is the event itself
+//   …/fail              a function error (X-Function-Error)
+//   …/raw               the body of the request is the function's answer, as it is
+//   …/event             the answer's body is the event itself
 import http from "node:http";
 
 import express from "express";
@@ -21,19 +22,24 @@ import serverless from "serverless-http";
 function application() {
   const app = express();
   app.disable("x-powered-by");
-  app.get("/status/:code", (request, response) => {
-    response.status(Number(request.params.code)).type("text/plain").send(`status ${request.params.code}`);
+  let finished = 0;
+  app.get(/\/status\/(\d+)$/, (request, response) => {
+    response.status(Number(request.params[0])).type("text/plain").send(`status ${request.params[0]}`);
   });
-  app.get("/cookies", (request, response) => {
+  app.get(/\/cookies$/, (request, response) => {
     response.cookie("one", "1").cookie("two", "2", { httpOnly: true }).json({ set: 2 });
   });
-  app.get("/binary", (request, response) => {
+  app.get(/\/binary$/, (request, response) => {
     response.type("application/octet-stream").send(Buffer.from([0, 255, 254, 128, 10]));
   });
-  app.get("/redirect", (request, response) => response.redirect("/echo"));
-  app.get("/slow", (request, response) => {
-    setTimeout(() => response.json({ slow: true }), Number(request.query.ms ?? 100));
+  app.get(/\/redirect$/, (request, response) => response.redirect("/echo"));
+  app.get(/\/slow$/, (request, response) => {
+    setTimeout(() => {
+      finished += 1;
+      response.json({ slow: true });
+    }, Number(request.query.ms ?? 100));
   });
+  app.get(/\/slow-count$/, (request, response) => response.json({ finished }));
   app.use(express.raw({ type: () => true, limit: "8mb" }));
   app.use((request, response) => {
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
