@@ -132,7 +132,7 @@ void Histogram::render(std::string& out, std::string_view name, std::string_view
       below += shards_[shard].buckets[bucket].load(std::memory_order_relaxed);
     }
     const std::string bound = bucket == bounds_.size() ? "+Inf" : number_text(bounds_[bucket]);
-    append_sample(out, bucket_name, prefix + "le=\"" + bound + '"', std::to_string(below));
+    append_sample(out, bucket_name, fmt::format("{}le=\"{}\"", prefix, bound), std::to_string(below));
   }
   double sum = 0;
   for (std::size_t shard = 0; shard < shard_count_; ++shard) {

@@ -66,7 +66,8 @@ Result<void> read_request(http::Request& request, const ExplainRequest& input) {
   }
   for (const auto& [name, value] : input.headers) {
     if (!is_token(name) || !is_field_value(value)) {
-      return bad_request("\"" + name + ": " + value + "\" is no HTTP header");
+      return bad_request(
+          std::string("\"").append(name).append(": ").append(value).append("\" is no HTTP header"));
     }
     request.headers.add(name, trim(value));
   }

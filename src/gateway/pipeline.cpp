@@ -63,9 +63,7 @@ class PhasedPipeline final : public Pipeline {
  public:
   PhasedPipeline(net::Worker& worker, WorkerServices services, std::shared_ptr<const Snapshot> snapshot,
                  AccessLogSink access_log)
-      : worker_(worker),
-        services_(services),
-        access_log_(std::move(access_log)) {
+      : worker_(worker), services_(services), access_log_(std::move(access_log)) {
     PhasedPipeline::use(std::move(snapshot));
   }
 
@@ -324,8 +322,8 @@ class PhasedPipeline final : public Pipeline {
   }
 
   static void note_status(Visit& visit) {
-    visit.context.record.status =
-        visit.response.rendered != nullptr ? visit.response.rendered->status : visit.response.status;
+    const http::RenderedResponse* rendered = visit.response.rendered.get();
+    visit.context.record.status = rendered != nullptr ? rendered->status : visit.response.status;
   }
 
   net::Worker& worker_;

@@ -36,7 +36,7 @@ std::optional<net::IpAddress> parse_entry(std::string_view entry) {
     entry = entry.substr(0, entry.find(':'));
   }
   boost::system::error_code failure;
-  const net::IpAddress address = boost::asio::ip::make_address(entry, failure);
+  net::IpAddress address = boost::asio::ip::make_address(entry, failure);
   if (failure) {
     return std::nullopt;
   }

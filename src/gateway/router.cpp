@@ -265,7 +265,7 @@ void IndexedRouter::index_literals() {
 
 std::uint32_t IndexedRouter::child(std::uint32_t node, const Segment& segment) {
   const auto fresh = static_cast<std::uint32_t>(nodes_.size());
-  std::uint32_t found = fresh;
+  std::uint32_t found = 0;
   if (segment.kind == Segment::Kind::literal) {
     found = edges_.insert(node, routing::literal_text(segment), fresh);
   } else {

@@ -147,6 +147,7 @@ TEST(LineWriter, KeepsTheOrderOfAShardAndLosesNothingInItsBounds) {
     const auto writer = LineWriter::open(options);
     ASSERT_TRUE(writer);
     std::vector<std::thread> producers;
+    producers.reserve(2);
     for (std::size_t shard = 0; shard < 2; ++shard) {
       producers.emplace_back([&, shard] {
         for (int number = 0; number < 5000; ++number) {

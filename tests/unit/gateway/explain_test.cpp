@@ -60,7 +60,7 @@ paths:
       x-yc-apigateway-integration: {type: dummy, content: a}
 )";
 
-OrderedJson explained(ExplainRequest request, GatewaySettings settings = {}) {
+OrderedJson explained(const ExplainRequest& request, GatewaySettings settings = {}) {
   const auto compiled = compile(document, std::move(settings));
   auto out = explain(*compiled.gateway, request);
   EXPECT_TRUE(out) << (out ? "" : out.error().message);
@@ -189,7 +189,7 @@ TEST(Explain, HostFromUrlHeaderOrNothing) {
 
 TEST(Explain, SaysWhatCannotBeARequest) {
   const auto compiled = compile(document);
-  const auto fails = [&](ExplainRequest input) {
+  const auto fails = [&](const ExplainRequest& input) {
     const auto out = explain(*compiled.gateway, input);
     return out ? std::string("explained") : out.error().message;
   };

@@ -124,6 +124,7 @@ INSTANTIATE_TEST_SUITE_P(Files, RoutingTable, testing::ValuesIn(tables()),
 
 std::vector<RouteInput> routes_of(const std::vector<std::pair<std::string, std::vector<std::string>>>& list) {
   std::vector<RouteInput> routes;
+  routes.reserve(list.size());
   for (const auto& [text, methods] : list) {
     routes.push_back({*spec::parse_path_template(text), methods});
   }
