@@ -40,7 +40,7 @@ net::Awaitable<Result<std::string>> read_all(BodySource& source, std::size_t lim
   while (true) {
     std::optional<Result<std::string_view>> step = source.try_read();
     if (!step) {
-      step = co_await source.read();
+      step.emplace(co_await source.read());
     }
     if (step->has_error()) {
       co_return std::move(*step).error();

@@ -38,8 +38,11 @@ std::optional<std::string> unquote(std::string_view text) {
     if (text[at] == '"') {
       return std::nullopt;
     }
-    if (text[at] == '\\' && ++at == text.size()) {
-      return std::nullopt;
+    if (text[at] == '\\') {
+      ++at;
+      if (at == text.size()) {
+        return std::nullopt;
+      }
     }
     out.push_back(text[at]);
   }

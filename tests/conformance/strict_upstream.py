@@ -11,9 +11,10 @@ import threading
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/1\.1")
-# RFC 3986: what an origin-form target may be made of, '%' only with two hex digits.
+# RFC 3986: what a path may be made of, '%' only with two hex digits. A query ends nowhere but at the space, so it may hold
+# what browsers send in it (brackets, bars, a lone '%').
 TARGET = re.compile(rb"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*"
-                    rb"(?:\?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?|\*)")
+                    rb"(?:\?[!\"$-~]*)?|\*)")
 VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 

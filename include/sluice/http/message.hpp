@@ -51,8 +51,8 @@ struct RenderedResponse {
   std::string body;
 };
 
-/// An answer. The connection adds Connection and the framing (fields of those names are dropped), and Date where
-/// it is missing.
+/// An answer. The connection adds Connection and the framing (fields of those names are dropped), and Date
+/// where it is missing.
 struct Response {
   int status = 200;
   Headers headers;

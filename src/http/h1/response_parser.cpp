@@ -82,7 +82,7 @@ Result<std::size_t> ResponseHeadParser::parse(std::string_view data, const Respo
   if (block_ == 0) {
     const Window window = window_of(data, 0, 0, line_limits);
     StatusLine line;
-    LineResult result = read_status_line(data.data(), window.end, line);
+    LineResult result = read_status_line(data.data() + line_, window.end, line);
     if (result == LineResult::more) {
       result = window.beyond;
     }

@@ -306,8 +306,7 @@ TEST(RequestParser, Framing) {
            "Transfer-Encoding: xchunked",
            "Transfer-Encoding: \"chunked\"",
            "Transfer-Encoding: 'chunked'",
-           "Transfer-Encoding: \x0b"
-           "chunked",
+           "Transfer-Encoding: \vchunked",
            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
            "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
            "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",

@@ -64,9 +64,9 @@ TEST(ResponseParser, FillsTheHead) {
 
 struct FramingCase {
   std::string_view head;
-  Method method;
+  Method method = Method::get;
   Framing framing;
-  bool keep_alive;
+  bool keep_alive = true;
 };
 
 TEST(ResponseParser, Framing) {
