@@ -354,8 +354,7 @@ net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease leas
     co_return std::move(response);
   }
   if (sender && !sender->done()) {
-    sender->head_has_come();
-    sender->body().own(call.request);
+    sender->go_on_alone(call.request);
     start.sender = std::move(sender);
   } else if (sender && !sender->complete()) {
     start.keep_alive = false;

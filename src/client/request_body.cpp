@@ -1,5 +1,6 @@
 #include "client/request_body.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -143,35 +144,72 @@ void BodySender::start() {
 // Sends `first_`, then what is at hand, framed. False when the connection does not take it any more.
 net::Awaitable<bool> BodySender::send_at_hand() {
   const bool chunked = body_.framing().kind == Framing::Kind::chunked;
-  std::array<char, 18> head_space{};
-  std::string tail;
-  std::array<net::asio::const_buffer, 4> parts;
-  std::size_t count = 0;
-  if (!first_.empty()) {
-    parts[count++] = net::asio::buffer(first_);
-  }
   const std::string_view data = body_.at_hand();
-  if (!data.empty()) {
-    if (chunked) {
-      const std::string_view head = http::h1::format_chunk_head(head_space, data.size());
-      parts[count++] = net::asio::buffer(head.data(), head.size());
-      tail = "\r\n";
+  chunk_end_.clear();
+  parts_ = {first_, {}, data, {}};
+  if (chunked) {
+    if (!data.empty()) {
+      parts_[1] = http::h1::format_chunk_head(chunk_head_, data.size());
+      chunk_end_ = "\r\n";
     }
-    parts[count++] = net::asio::buffer(data.data(), data.size());
+    if (body_.ended() && !last_chunk_made_) {
+      last_chunk_made_ = true;
+      http::h1::append_last_chunk(chunk_end_, body_.trailers());
+    }
+    parts_[3] = chunk_end_;
   }
-  if (chunked && body_.ended() && !last_chunk_made_) {
-    last_chunk_made_ = true;
-    http::h1::append_last_chunk(tail, body_.trailers());
-  }
-  if (!tail.empty()) {
-    parts[count++] = net::asio::buffer(tail);
-  }
-  connection_->watch_silence();
-  const std::span<const net::asio::const_buffer> all(parts.data(), count);
-  Result<void> written = co_await connection_->stream().write(all);
-  first_.clear();
   body_.sent(data.size());
-  co_return written.has_value();
+  bool sent_all = false;
+  for (;;) {
+    std::array<net::asio::const_buffer, 4> buffers;
+    std::size_t count = 0;
+    for (const std::string_view part : parts_) {
+      if (!part.empty()) {
+        buffers[count++] = net::asio::const_buffer(part.data(), part.size());
+      }
+    }
+    sent_all = count == 0;
+    if (sent_all || stop_ || !connection_->is_open()) {
+      break;
+    }
+    const std::span<const net::asio::const_buffer> all(buffers.data(), count);
+    const Result<std::size_t> written = connection_->stream().try_write(all);
+    if (written.has_error()) {
+      break;
+    }
+    connection_->watch_silence();
+    std::size_t left = *written;
+    for (std::string_view& part : parts_) {
+      const std::size_t step = std::min(left, part.size());
+      part.remove_prefix(step);
+      left -= step;
+    }
+    if (*written == 0) {
+      connection_->stream().start_wait_writable(&BodySender::on_writable, this);
+      co_await writable_.wait();
+      if (write_status_ != net::IoStatus::ok) {
+        break;
+      }
+    }
+  }
+  first_.clear();
+  parts_ = {};
+  co_return sent_all;
+}
+
+void BodySender::on_writable(void* context, net::IoStatus status) noexcept {
+  auto* self = static_cast<BodySender*>(context);
+  self->write_status_ = status;
+  self->writable_.resume();
+}
+
+void BodySender::go_on_alone(ClientRequest& request) {
+  head_came_ = true;
+  body_.own(request);
+  if (body_.is_borrowed() && !parts_[2].empty()) {
+    data_copy_ = parts_[2];
+    parts_[2] = data_copy_;
+  }
 }
 
 net::Awaitable<void> BodySender::run(BodySenderPtr self) {

@@ -1,6 +1,7 @@
 /// The body of a call on its way to the upstream: what is at hand, what comes later, what may be sent again.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,6 +48,8 @@ class RequestBody {
 
   /// Takes the body over from the request, so that sending may go on after the call has returned.
   void own(ClientRequest& request);
+  /// Whether at_hand() belongs to somebody else, who may want it back.
+  [[nodiscard]] bool is_borrowed() const noexcept { return source_ != nullptr; }
   /// Makes a waiting take_more() end.
   void cancel() noexcept {
     if (source_ != nullptr) {
@@ -94,18 +97,27 @@ class BodySender : public boost::intrusive_ref_counter<BodySender, boost::thread
   net::Awaitable<void> stop();
   /// The same without waiting for it; the connection is closed already.
   void abandon() noexcept;
-  /// From here a body that fails only ends the sending: the answer is on its way.
-  void head_has_come() noexcept { head_came_ = true; }
+  /// The answer's head has come, and sending goes on beside its body: takes the body over from the request. A
+  /// body that fails from here on only ends the sending.
+  void go_on_alone(ClientRequest& request);
 
  private:
   static net::Awaitable<void> run(boost::intrusive_ptr<BodySender> self);
   net::Awaitable<bool> send_at_hand();
+  static void on_writable(void* context, net::IoStatus status) noexcept;
 
   ConnectionPtr connection_;
   RequestBody body_;
   std::string first_;
+  // What is being sent: `first_`, a chunk's head, its data, what follows it.
+  std::array<std::string_view, 4> parts_;
+  std::array<char, 18> chunk_head_{};
+  std::string chunk_end_;
+  std::string data_copy_;
   std::optional<Error> body_error_;
+  net::Waiter writable_;
   net::Waiter finished_;
+  net::IoStatus write_status_ = net::IoStatus::ok;
   bool last_chunk_made_;
   bool stop_ = false;
   bool done_ = false;

@@ -33,6 +33,9 @@ class RequestBody final : public BodySource {
   std::optional<Result<std::string_view>> try_read() override;
   [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override;
   [[nodiscard]] const Headers* trailers() const noexcept override;
+  /// At once: read() has ended when it returns, unless that is sending what stands before 100 Continue. The
+  /// body can still be read afterwards, so that the connection drains it.
+  void cancel_read() noexcept override;
 
   /// For the next request; `expects`: it waits for 100 Continue.
   void begin(Connection& connection, const Framing& framing, bool expects);
@@ -62,6 +65,8 @@ class RequestBody final : public BodySource {
   std::size_t held_ = 0;  ///< bytes at the buffer's start that the caller looks at
   bool done_ = true;
   bool expects_ = false;
+  bool reading_ = false;    ///< read() waits
+  bool cancelled_ = false;  ///< and shall not
   std::optional<Error> error_;
   std::optional<ChunkDecoder> decoder_;
 };

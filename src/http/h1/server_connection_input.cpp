@@ -31,6 +31,7 @@ void RequestBody::begin(Connection& connection, const Framing& framing, bool exp
   held_ = 0;
   done_ = !framing.has_body();
   expects_ = expects && !done_;
+  cancelled_ = false;
   error_.reset();
   if (framing.kind == Framing::Kind::chunked) {
     if (decoder_) {
@@ -125,9 +126,23 @@ net::Awaitable<Result<std::string_view>> RequestBody::read() {
     if (std::optional<Result<std::string_view>> piece = try_read()) {
       co_return std::move(*piece);
     }
+    reading_ = true;
     const bool more = co_await connection_->body_input();
+    reading_ = false;
+    if (std::exchange(cancelled_, false)) {
+      co_return downstream_error(ErrorCode::cancelled, "request_body_cancelled", {});
+    }
     if (!more) {
       co_return *error_;
+    }
+  }
+}
+
+void RequestBody::cancel_read() noexcept {
+  if (reading_ && !cancelled_) {
+    cancelled_ = true;
+    if (connection_->waiting_ == Connection::Waiting::body) {
+      connection_->input_.resume();
     }
   }
 }
@@ -289,6 +304,9 @@ net::Awaitable<bool> Connection::body_input() {
   if (!exchange_->out.empty() && !writing_) {
     co_await flush();
   }
+  if (body.cancelled_) {
+    co_return false;
+  }
   if (ended_ || broken_) {
     body.fail(client_ended_error());
     co_return false;
@@ -302,6 +320,9 @@ net::Awaitable<bool> Connection::body_input() {
   co_await input_.wait();
   waiting_ = Waiting::nothing;
   body.waited_ += wheel().now() - start;
+  if (body.cancelled_) {
+    co_return false;
+  }
   if (std::exchange(input_timed_out_, false)) {
     keep_alive_ = false;
     lingering_ = true;

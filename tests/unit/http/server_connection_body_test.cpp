@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "sluice/net/waiter.hpp"
+
 #include "unit/http/server_connection_fixture.hpp"
 
 namespace sluice::http::h1 {
@@ -283,6 +284,39 @@ TEST_F(ServerBody, ABodyThatEndsEarlyIsAnError) {
   client_->shutdown();
   EXPECT_TRUE(receive_all().starts_with("HTTP/1.1 400"));
   EXPECT_TRUE(ended());
+}
+
+// What a proxy does when the upstream has answered before the body was over.
+TEST_F(ServerBody, AReadThatIsCancelledEndsAtOnceAndTheRestIsDrained) {
+  struct Reader {
+    static net::Awaitable<void> go(BodySource& body, std::vector<std::string>& seen) {
+      for (;;) {
+        const Result<std::string_view> piece = co_await body.read();
+        if (!piece || piece->empty()) {
+          seen.emplace_back(piece ? "end" : slug_of(piece.error().code));
+          co_return;
+        }
+        seen.emplace_back(*piece);
+      }
+    }
+  };
+  std::vector<std::string> seen;
+  handler_.answers["/early"] = [&seen, this](Request& request, RequestContext&) -> net::Awaitable<Response> {
+    net::asio::co_spawn(worker_.executor(), Reader::go(*request.body, seen), net::asio::detached);
+    co_await worker_.wheel().sleep(milliseconds(60));
+    EXPECT_EQ(seen, std::vector<std::string>{"abc"});
+    request.body->cancel_read();
+    EXPECT_EQ(seen, (std::vector<std::string>{"abc", "cancelled"}));
+    request.body->cancel_read();  // without effect
+    Response response;
+    response.body = std::string("early");
+    co_return response;
+  };
+  start();
+  send(post("/early", "Content-Length: 10\r\n", "abc"));
+  EXPECT_NE(receive_until("early").find("200 OK"), std::string::npos);
+  send("defghij" + get("/next"));
+  EXPECT_NE(receive_until("/next").find("200 OK"), std::string::npos);
 }
 
 TEST_F(ServerBody, NobodyReadingHoldsTheClientBack) {
