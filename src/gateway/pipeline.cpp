@@ -140,12 +140,17 @@ class PhasedPipeline final : public Pipeline {
     }
   }
 
-  /// "OPTIONS *" asks the server, not a gateway.
+  /// "OPTIONS *" asks the server, not a gateway; CONNECT has no path and is nobody's (spec.md section 2).
   bool server_options(Visit& visit) {
     if (visit.request.path.size() != 0) {
       return false;
     }
     count_on(visit.context, snapshot_->unmatched_metrics());
+    if (visit.request.method == http::Method::connect) {
+      refuse_with(visit, 405, "method_not_allowed", "This server is no proxy");
+      visit.response.headers.add("Allow", all_methods);
+      return true;
+    }
     if (visit.request.method != http::Method::options) {
       return refuse_with(visit, 400, "bad_target", "The request's target is no path");
     }

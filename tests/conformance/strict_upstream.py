@@ -116,7 +116,7 @@ def read_request(reader: Reader) -> dict | None:
             raise Ambiguous(f"a transfer coding other than chunked: {codings[0]!r}")
         body, trailers = read_chunks(reader)
     elif lengths:
-        if not re.fullmatch(r"[0-9]{1,15}", lengths[0]):
+        if not re.fullmatch(r"[0-9]{1,19}", lengths[0]):
             raise Ambiguous(f"a Content-Length that is not digits: {lengths[0]!r}")
         body = reader.exactly(int(lengths[0]))
     else:

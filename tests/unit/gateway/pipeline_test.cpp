@@ -144,6 +144,7 @@ TEST(PipelineAnswers, OptionsOfTheServer) {
   EXPECT_EQ(call->status(), 204);
   EXPECT_THAT(call->header("Allow"), HasSubstr("GET"));
   expect_problem(*bench.send("GET", "*"), 400, "bad_target");
+  expect_problem(*bench.send("CONNECT", "*"), 405, "method_not_allowed");
 }
 
 TEST(PipelineErrors, OfTheIntegrationAreMapped) {

@@ -32,6 +32,10 @@ TEST(CanonicalPath, ErrorsAreTheClients) {
   EXPECT_EQ(parsed.error().slug, "bad_path");
 }
 
+TEST(CanonicalPath, EndsBeforeTheQuery) {
+  EXPECT_TRUE(CanonicalPath::parse("/a?b").has_error());
+}
+
 TEST(CanonicalPath, Joined) {
   const CanonicalPath path = *CanonicalPath::parse("/a/b%2Fc/d%20/");
   EXPECT_EQ(path.joined(0, path.size()), "a/b/c/d /");
