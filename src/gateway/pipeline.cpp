@@ -132,6 +132,8 @@ class PhasedPipeline final : public Pipeline {
 
   void pin(Visit& visit) {
     http::RequestContext& context = visit.context;
+    // The connection's clock ticks; durations of a millisecond want a finer one.
+    context.started = Clock::real().steady();
     context.pinned = pinned_;
     find_client_address(context.client_address, visit.request.headers, context.connection,
                         snapshot_->settings().trusted_proxies);
@@ -251,8 +253,7 @@ class PhasedPipeline final : public Pipeline {
       find_traceparent(context.trace_parent, visit.request.headers);
     }
     Exchange exchange{visit.request, context, plan.info, services_, {}, nullptr, std::nullopt, std::nullopt};
-    const SteadyTime began = Clock::real().steady();
-    exchange.deadline = began + visit.gateway->settings().timeout;
+    exchange.deadline = context.started + visit.gateway->settings().timeout;
     if (plan.needs_values) {
       exchange.values =
           parameters::Values::extract(plan.info.parameter_set, visit.request,
@@ -268,7 +269,7 @@ class PhasedPipeline final : public Pipeline {
       result = internal_error(failure.what());
     }
     timer.disarm();
-    context.record.integration_time = Clock::real().steady() - began;
+    context.record.integration_time = Clock::real().steady() - context.started;
     if (result) {
       visit.response = std::move(*result);
     } else {
@@ -319,7 +320,7 @@ class PhasedPipeline final : public Pipeline {
     if (source != nullptr && *source != nullptr && (timed || settings.response_body_limit)) {
       std::optional<SteadyTime> deadline;
       if (timed) {
-        deadline = Clock::real().steady() + settings.timeout - visit.context.record.integration_time;
+        deadline = visit.context.started + settings.timeout;
       }
       response.body =
           bound_response_body(std::move(*source), settings.response_body_limit, deadline, visit.context);

@@ -172,6 +172,7 @@ void read_security_profiles(Section& root, const spec::Node& node) {
   for_each_member(root.context(), node, "security_profiles",
                   [&](const std::string& name, const spec::Node& value, const spec::Member&) {
                     Section profile(root.context(), value, "the security profile " + name);
+                    root.context().config.security_profiles.push_back(name);
                     for (const std::string_view key : {"allow", "deny"}) {
                       net::IpSet set;
                       for (const auto& [text, at] : profile.texts(key)) {

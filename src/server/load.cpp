@@ -90,6 +90,7 @@ gateway::Environment make_environment(const Config& config, gateway::CompileMode
   environment.functions_not_built = config.functions_not_built;
   environment.containers_not_built = config.containers_not_built;
   environment.service_accounts = config.service_accounts;
+  environment.security_profiles = config.security_profiles;
   environment.http_allow_private = config.http_allow_private;
   environment.connect_timeout = config.limits.connect_timeout;
   environment.read_timeout = config.limits.read_timeout;
@@ -161,6 +162,7 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
     gateway::SnapshotSettings settings;
     settings.trusted_proxies = config.trusted_proxies;
     settings.service_domain = config.service_domain;
+    settings.metrics = metrics;
     loaded.snapshot = gateway::Snapshot::make(std::move(gateways), std::move(settings), version);
   }
   return loaded;

@@ -85,6 +85,7 @@ struct Config {
   std::vector<std::string> functions_not_built;   ///< ids that run here in a later step
   std::vector<std::string> containers_not_built;  ///< likewise
   std::vector<std::string> service_accounts;
+  std::vector<std::string> security_profiles;  ///< ids; their rules are those of a later step
   std::vector<UpstreamConfig> upstreams;
   bool http_allow_private = false;
   std::optional<ListenerConfig> admin;
