@@ -1,10 +1,10 @@
 #include "sluice/server/version.hpp"
 
-#include <ares.h>
 #include <boost/version.hpp>
 #include <nlohmann/json.hpp>
-#include <openssl/crypto.h>
 #include <spdlog/version.h>
+
+#include "sluice/net/library_versions.hpp"
 
 namespace sluice::server {
 
@@ -22,8 +22,8 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
   };
   return {
       {"Boost", dotted(BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100)},
-      {"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING)},
-      {"c-ares", ares_version(nullptr)},
+      {"OpenSSL", std::string(net::openssl_version())},
+      {"c-ares", std::string(net::cares_version())},
       {"nlohmann/json",
        dotted(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
       {"spdlog", dotted(SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH)},
