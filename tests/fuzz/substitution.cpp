@@ -88,10 +88,11 @@ void check_url(const TextTemplate& text, std::string_view url, const parameters:
     const auto value = static_cast<unsigned char>(byte);
     require(value > 0x20 && value < 0x7F && byte != '#');
   }
-  const TextTemplate bare = TextTemplate::compile(text.source(), Landing::url, {{}}).value();
-  require(url.starts_with(bare.constant().substr(0, bare.constant().find("://") + 3)));
+  require(url.starts_with(to_lower(text.source().substr(0, text.source().find("://") + 3))));
   require(http::is_valid_authority(authority_of(url)));
   if (!text.has_parameter_in_host()) {
+    const TextTemplate bare =
+        TextTemplate::compile(text.source(), Landing::url, parameters::ParameterSet({})).value();
     require(authority_of(url) == authority_of(bare.constant()));
   }
   // Segments of the document's own may be dots; a template without any has none whatever the values.
