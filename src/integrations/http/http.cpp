@@ -125,7 +125,8 @@ class Http final : public gateway::Integration {
   static void pass(const http::Request& from, const client::ClientRequest& sent, http::Response& response);
   [[nodiscard]] bool is_explicit(const http::Headers::Field& field) const noexcept;
 
-  std::string method_;  ///< empty: the request's
+  std::string method_;    ///< empty: the request's
+  bool has_url_ = false;  ///< an empty one is a warning: a variable may fill it
   /// The whole URL where its host holds a parameter; otherwise from its path on.
   TextTemplate url_;
   bool parameter_in_host_ = false;
@@ -310,6 +311,13 @@ Result<void> Http::prepare_headers(const gateway::Exchange& exchange, http::Head
 }
 
 Result<client::ClientRequest> Http::prepare(const gateway::Exchange& exchange) const {
+  if (!has_url_) {
+    Error error = config_error("url of the http integration is empty");
+    error.slug = "empty_option";
+    error.status = 502;
+    error.message = "The integration has no URL: its url is empty";
+    return error;
+  }
   client::ClientRequest request;
   std::string authority;
   if (Result<void> target = prepare_target(exchange, request, authority); !target) {
@@ -356,6 +364,7 @@ void Http::read_url(gateway::BuildContext& context, spec::ObjectReader& reader) 
   if (text.empty()) {
     return;
   }
+  has_url_ = true;
   const spec::Node& node = *reader.node("url");
   const parameters::ParameterSet& set = context.operation.parameter_set;
   auto whole = compile_template(reader, node, node.text, Landing::url, set);
@@ -506,7 +515,7 @@ void Http::finish() {
   const bool constant_query = std::all_of(query_entries_.begin(), query_entries_.end(),
                                           [](const Entry& entry) { return entry.field.is_constant(); });
   needs_values_ = !url_.is_constant() || !constant_query || !header_entries_.empty();
-  if (url_.is_constant() && constant_query && !pass_query_) {
+  if (has_url_ && url_.is_constant() && constant_query && !pass_query_) {
     fixed_target_ = url_.constant();
     // Constant templates cannot fail.
     static_cast<void>(merge_query({}, {}, fixed_target_).has_value());

@@ -305,6 +305,16 @@ TEST(Http, Mistakes) {
   EXPECT_THAT(Bench("type: http\nurl: http://h/\nurls: 1").mistakes(), HasSubstr("warning: the key `urls`"));
 }
 
+TEST(Http, AnEmptyUrlIsAWarningAndAnswers502) {
+  Bench bench("type: http\nurl: ''");
+  EXPECT_THAT(bench.mistakes(), StartsWith("warning: `url`"));
+  const Answer answer = bench.run("GET", "/pets/1/x");
+  ASSERT_TRUE(answer.error.has_value());
+  EXPECT_EQ(answer.status, 502);
+  EXPECT_EQ(answer.error->slug, "empty_option");
+  EXPECT_THAT(bench.client.calls, IsEmpty());
+}
+
 TEST(Http, Explains) {
   Bench bench("type: http\nurl: 'https://api.example/{id}'\nmethod: POST\nheaders: {X-Q: '{q}'}", declared);
   const OrderedJson explained = bench.explain("GET", "/pets/7/x?q=1", {{"Host", "shop.example"}}, "text");
