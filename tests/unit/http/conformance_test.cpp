@@ -1,7 +1,5 @@
 // The data of tests/conformance, run through the parsers.
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -11,52 +9,12 @@
 #include "sluice/base/json.hpp"
 #include "sluice/http/h1/chunk.hpp"
 #include "sluice/http/h1/parser.hpp"
+#include "unit/http/conformance_data.hpp"
 
 namespace sluice::http::h1 {
 namespace {
 
-Json load(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  Result<Json> json = parse_json(text.str());
-  EXPECT_TRUE(json.has_value()) << path;
-  return json.has_value() ? *json : Json::array();
-}
-
-/// Characters U+0000 to U+00FF are bytes.
-std::string bytes_of(const std::string& utf8) {
-  std::string out;
-  for (std::size_t at = 0; at < utf8.size(); ++at) {
-    const auto lead = static_cast<unsigned char>(utf8[at]);
-    if (lead < 0x80) {
-      out.push_back(utf8[at]);
-    } else {
-      const auto next = static_cast<unsigned char>(utf8[++at]);
-      out.push_back(static_cast<char>((lead & 0x03U) << 6U | (next & 0x3FU)));
-    }
-  }
-  return out;
-}
-
-/// A string, or a list of strings and {"repeat", "times"}.
-std::string expand(const Json& parts) {
-  if (parts.is_string()) {
-    return bytes_of(parts.get<std::string>());
-  }
-  std::string out;
-  for (const Json& part : parts) {
-    if (part.is_string()) {
-      out += bytes_of(part.get<std::string>());
-      continue;
-    }
-    const std::string text = bytes_of(part.at("repeat").get<std::string>());
-    for (int count = part.at("times").get<int>(); count > 0; --count) {
-      out += text;
-    }
-  }
-  return out;
-}
+using test::expand;
 
 /// One line a message, to be compared and printed.
 using Outcomes = std::vector<std::string>;
@@ -188,17 +146,13 @@ void check(const Json& test_case, const std::string& input, std::size_t piece) {
   }
 }
 
-std::filesystem::path data_folder() {
-  return std::filesystem::path(SLUICE_SOURCE_DIR) / "tests" / "conformance";
-}
-
 TEST(Conformance, Http1) {
   std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(data_folder() / "http1")) {
+  for (const auto& entry : std::filesystem::directory_iterator(test::conformance_folder() / "http1")) {
     if (entry.path().extension() != ".json") {
       continue;
     }
-    for (const Json& test_case : load(entry.path())) {
+    for (const Json& test_case : test::load_cases(entry.path())) {
       SCOPED_TRACE(entry.path().stem().string() + ": " + test_case.at("name").get<std::string>());
       const std::string input = expand(test_case.at("send"));
       for (const std::size_t piece : {input.size() + 1, std::size_t{1}, std::size_t{7}}) {
@@ -212,11 +166,11 @@ TEST(Conformance, Http1) {
 
 TEST(Conformance, Paths) {
   std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(data_folder() / "path")) {
+  for (const auto& entry : std::filesystem::directory_iterator(test::conformance_folder() / "path")) {
     if (entry.path().extension() != ".json") {
       continue;
     }
-    for (const Json& test_case : load(entry.path())) {
+    for (const Json& test_case : test::load_cases(entry.path())) {
       ++count;
       const std::string path = expand(test_case.at("path"));
       SCOPED_TRACE(entry.path().stem().string() + ": " + path);
