@@ -84,7 +84,7 @@ class PhasedPipeline final : public Pipeline {
                           || route(visit)        //
                           || built(visit)        //
                           || body_limit(visit)   //
-                          || constant(visit);
+                          || fixed_answer(visit);
     if (!answered) {
       co_await integration(visit);
       response_limit(visit);
@@ -240,9 +240,17 @@ class PhasedPipeline final : public Pipeline {
     return false;
   }
 
-  static bool constant(Visit& visit) {
-    visit.response.rendered = visit.plan->constant;
-    return visit.plan->constant != nullptr;
+  /// Answers that were rendered at load go out without a coroutine of their own. The request keeps the
+  /// snapshot, so they need no counter that all workers would touch.
+  static bool fixed_answer(Visit& visit) {
+    const Plan& plan = *visit.plan;
+    const http::RenderedResponse* fixed =
+        plan.constant != nullptr ? plan.constant.get() : plan.integration->fixed_answer(visit.request);
+    if (fixed == nullptr) {
+      return false;
+    }
+    visit.response.rendered = std::shared_ptr<const http::RenderedResponse>(visit.context.pinned, fixed);
+    return true;
   }
 
   /// Substitution and integration, under the gateway's `timeout`.

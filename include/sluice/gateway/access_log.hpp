@@ -11,8 +11,8 @@
 namespace sluice::gateway {
 
 /// The line of a finished request, without line feed, at the end of `out`: time (of its end), request_id,
-/// gateway, client, method, host, path (canonical; never the query), template, operation, status, bytes (out,
-/// body), bytes_in, duration, integration, integration_duration, release, protocol, tls_version, trace_id,
+/// gateway, client, method, host, path (canonical; never the query), template, operation, status, bytes
+/// (sent), bytes_in, duration, integration, integration_duration, release, protocol, tls_version, trace_id,
 /// and where they tell something: slug, detail, aborted, user_agent. Durations are seconds. What there is
 /// none of is "".
 void append_access_line(std::string& out, const http::Request& request, const http::RequestContext& context,

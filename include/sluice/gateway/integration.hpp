@@ -63,6 +63,11 @@ class Integration {
   [[nodiscard]] virtual std::shared_ptr<const http::RenderedResponse> constant() const noexcept {
     return nullptr;
   }
+  /// An answer that this request chooses among those rendered at load (by Accept), without waiting and
+  /// without values; nullptr: run() answers. Owned by the integration.
+  [[nodiscard]] virtual const http::RenderedResponse* fixed_answer(const http::Request& /*request*/) const {
+    return nullptr;
+  }
   /// Errors become responses by http::problem.
   virtual net::Awaitable<Result<http::Response>> run(Exchange& exchange) const = 0;
   /// What run() would send or answer, for `explain`: {"request": {method, url, headers, body}} or

@@ -55,6 +55,11 @@ class Dummy final : public gateway::Integration {
     return constant_;
   }
 
+  [[nodiscard]] const http::RenderedResponse* fixed_answer(const http::Request& request) const override {
+    const Result<const Variant*> variant = choose(request);
+    return variant ? (*variant)->rendered.get() : nullptr;
+  }
+
   net::Awaitable<Result<http::Response>> run(gateway::Exchange& exchange) const override {
     co_return answer(exchange);
   }

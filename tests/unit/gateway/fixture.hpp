@@ -78,7 +78,14 @@ class ConstantIntegration final : public Integration {
 /// answer), big (1000 bytes), wait (until cancelled), throw, refused, slug, late (200 after a cancellation).
 class ScriptedIntegration final : public Integration {
  public:
-  explicit ScriptedIntegration(std::string script) : script_(std::move(script)) {}
+  explicit ScriptedIntegration(std::string script) : script_(std::move(script)) {
+    fixed_.status = 203;
+    fixed_.body = "fixed";
+  }
+
+  [[nodiscard]] const http::RenderedResponse* fixed_answer(const http::Request& request) const override {
+    return request.headers.get(http::FieldId::accept) == "text/fixed" ? &fixed_ : nullptr;
+  }
 
   net::Awaitable<Result<http::Response>> run(Exchange& exchange) const override {
     http::Response response;
@@ -136,6 +143,7 @@ class ScriptedIntegration final : public Integration {
     return out;
   }
   std::string script_;
+  http::RenderedResponse fixed_;
 };
 
 inline IntegrationTable fake_table() {

@@ -84,6 +84,14 @@ TEST(PipelineAnswers, AConstantIsHandedOutAsItIs) {
   EXPECT_EQ(call->header("X-Request-Id"), "") << "answers of integrations pass as they are";
 }
 
+TEST(PipelineAnswers, ARenderedAnswerThatTheRequestChooses) {
+  Bench bench({compile(document).gateway});
+  const auto call = bench.send("GET", "/echo/1", {{"Accept", "text/fixed"}});
+  EXPECT_EQ(call->text(), "fixed");
+  EXPECT_EQ(call->context.record.status, 203);
+  EXPECT_EQ(call->context.record.integration_time.count(), 0);
+}
+
 TEST(PipelineAnswers, ValuesReachTheIntegration) {
   Bench bench({compile(document).gateway});
   auto call = bench.send("GET", "/echo/a%20b?page=3");
