@@ -48,7 +48,8 @@ Result<void> read_url(http::Request& request, const std::string& url) {
     return {};
   }
   if (auto assigned = request.path.assign(split->path); !assigned) {
-    const http::ProblemStatus status = http::problem_status(assigned.error());
+    const Error error = assigned.error();
+    const http::ProblemStatus status = http::problem_status(error);
     return bad_request("the path " + request.raw_path + " is answered with " + std::to_string(status.status) +
                        ": " + std::string(status.message));
   }
@@ -353,7 +354,8 @@ class Explainer {
       return;
     }
     if (!shown) {
-      const http::ProblemStatus status = http::problem_status(shown.error());
+      const Error error = shown.error();
+      const http::ProblemStatus status = http::problem_status(error);
       step("substitution", std::to_string(status.status) + ' ' + std::string(status.slug) + ": " +
                                std::string(status.message));
       step("integration", "not reached");
