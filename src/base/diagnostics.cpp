@@ -80,6 +80,10 @@ std::string_view nearest_name(std::string_view name, const std::vector<std::stri
   std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
   std::string_view found;
   for (const std::string_view candidate : candidates) {
+    // The distance is at least the difference of the lengths.
+    if (candidate.size() >= name.size() + best || name.size() >= candidate.size() + best) {
+      continue;
+    }
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best) {
       best = distance;

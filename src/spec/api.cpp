@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <utility>
 
 #include "sluice/base/digest.hpp"
 #include "sluice/spec/integration_types.hpp"
@@ -32,7 +33,7 @@ constexpr std::array<MethodKey, 9> method_keys{{
 class ApiBuilder {
  public:
   ApiBuilder(std::shared_ptr<const Document> document, Diagnostics& diagnostics)
-      : checking_{*document, diagnostics, false, {}, {}}, api_(std::make_shared<Api>()) {
+      : checking_(*document, diagnostics), api_(std::make_shared<Api>()) {
     api_->document = std::move(document);
   }
 
@@ -123,7 +124,7 @@ class ApiBuilder {
       return;
     }
     for (const Member& path : paths->members) {
-      if (path.key.substr(0, 2) != "x-") {
+      if (path.key.substr(0, 2) != "x-" && !checking_.exhausted) {
         read_path(path);
       }
     }
@@ -239,7 +240,9 @@ class ApiBuilder {
         operation.node->find("x-yc-apigateway-integration") == nullptr) {
       no_integration(operation.mark, path, method);
     }
-    operation.parameters = merge_parameters(shared, own, path_template, member.mark);
+    if (checking_.spend(shared.size() + operation.security.size() + 1, member.mark)) {
+      operation.parameters = merge_parameters(shared, own, path_template, member.mark);
+    }
     name_operation(path, operation);
     path.operations.push_back(std::move(operation));
   }
@@ -267,7 +270,8 @@ class ApiBuilder {
     }
     operation.request_body = checking_.document.get(node, "requestBody");
     operation.responses = checking_.document.get(node, "responses");
-    if (operation.responses != nullptr) {
+    if (operation.responses != nullptr &&
+        checking_.spend(operation.responses->members.size(), operation.mark)) {
       for (const Member& response : operation.responses->members) {
         const Node* object = checking_.document.resolve(*response.value);
         operation.has_status_mapping = operation.has_status_mapping ||
@@ -355,6 +359,21 @@ class ApiBuilder {
 };
 
 }  // namespace
+
+bool Checking::spend(std::size_t amount, const Mark& mark) {
+  if (!exhausted && amount <= work_left) {
+    work_left -= amount;
+    return true;
+  }
+  if (!std::exchange(exhausted, true)) {
+    error(mark, "document-too-complex",
+          "the operations have more than 1000000 parameters, responses and security entries together, those "
+          "that "
+          "they share counted for each",
+          "share less through $ref, or split the document");
+  }
+  return false;
+}
 
 std::shared_ptr<const Api> load_api(const LoadOptions& options, Diagnostics& diagnostics) {
   std::shared_ptr<const Document> document = Document::load(options, diagnostics);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -15,6 +16,9 @@ namespace sluice::spec {
 
 /// What all checks share while one document is compiled.
 struct Checking {
+  Checking(const Document& checked_document, Diagnostics& found)
+      : document(checked_document), diagnostics(found) {}
+
   const Document& document;
   Diagnostics& diagnostics;
   bool openapi_3_1 = false;
@@ -22,6 +26,16 @@ struct Checking {
   std::unordered_set<const Node*> keys_checked;
   /// Extension objects that were checked already (many places may share one).
   std::unordered_set<const Node*> checked;
+
+  /// What may still be read. References let many operations share one list, so a small document can ask for
+  /// more than memory holds: every element is paid for each time that it is read.
+  std::size_t work_left = 1'000'000;
+  bool exhausted = false;
+  /// By name; into the list that read_security() is given.
+  std::unordered_map<std::string_view, const SecurityScheme*> schemes_by_name;
+
+  /// False when `amount` is more than is left: an error is then reported, once.
+  bool spend(std::size_t amount, const Mark& mark);
 
   void error(const Mark& mark, std::string_view rule, std::string message, std::string hint = {}) {
     diagnostics.error(document.place(mark), rule, std::move(message), std::move(hint));

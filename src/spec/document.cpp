@@ -14,6 +14,7 @@
 
 #include "spec/loaded_document.hpp"
 #include "spec/node_builder.hpp"
+#include "spec/suggest.hpp"
 #include "spec/variables.hpp"
 #include "spec/walk.hpp"
 
@@ -287,10 +288,13 @@ class Loader {
 
   void no_such_key(const Node& text, const Node& node, const std::string& token) {
     std::vector<std::string_view> names;
-    for (const Member& member : node.members) {
-      names.push_back(member.key);
+    if (worth_suggesting(diagnostics_)) {
+      names.reserve(node.members.size());
+      for (const Member& member : node.members) {
+        names.push_back(member.key);
+      }
     }
-    const std::string_view near = nearest_name(token, names);
+    const std::string_view near = suggest(diagnostics_, token, names);
     std::string hint = "define it, or correct the $ref";
     if (!near.empty()) {
       hint = "did you mean `" + std::string(near) + "`?";

@@ -21,7 +21,7 @@ constexpr std::string_view openapi_part = R"json({
   "tags": {"type": "array"},
   "externalDocs": {"type": "object"},
   "security": {"$ref": "#/definitions/security"},
-  "paths": {"anyOf": [{"$ref": "#/definitions/reference"}, {"$ref": "#/definitions/paths"}]},
+  "paths": {"$ref": "#/definitions/paths"},
   "components": {"$ref": "#/definitions/components"},
   "x-yc-apigateway": {"$ref": "#/definitions/options"},
   "x-sluice-rate-limit": {"type": "object"}

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "spec/checks.hpp"
+#include "spec/suggest.hpp"
 
 namespace sluice::spec {
 namespace {
@@ -118,10 +119,6 @@ bool is_ours(std::string_view key) {
   return key.substr(0, 5) == "x-yc-" || key.substr(0, 9) == "x-sluice-";
 }
 
-std::string did_you_mean(std::string_view near, std::string otherwise) {
-  return near.empty() ? std::move(otherwise) : "did you mean `" + std::string(near) + "`?";
-}
-
 void check_extension(Checking& checking, const Member& member, KeyPlace place) {
   if (!is_known_extension(member.key)) {
     checking.warning(member.mark, "unknown-key", "the extension `" + member.key + "` is not known",
@@ -143,7 +140,7 @@ void check_extension(Checking& checking, const Member& member, KeyPlace place) {
 }
 
 /// `security` where it protects nothing would leave open what was meant to be protected.
-bool check_security_key(Checking& checking, const Member& member, KeyPlace place, std::string_view near) {
+bool check_security_key(Checking& checking, const Member& member, KeyPlace place) {
   const bool takes_security =
       place == KeyPlace::root || place == KeyPlace::operation || place == KeyPlace::websocket;
   if (member.key == "security") {
@@ -152,7 +149,9 @@ bool check_security_key(Checking& checking, const Member& member, KeyPlace place
                    "put it into the operations, or at the document's root for all of them");
     return true;
   }
-  if (takes_security && near == "security") {
+  // Not within the bounds of suggestions: this is no help, it decides.
+  if (takes_security && !nearest_name(member.key, {"security"}).empty() &&
+      nearest_name(member.key, allowed(place).keys) == "security") {
     checking.error(member.mark, "misspelled-security",
                    '`' + member.key + "` protects nothing, and looks like a misspelled `security`",
                    "write `security`, or rename the key");
@@ -195,13 +194,12 @@ void check_keys(Checking& checking, const Node& node, KeyPlace place) {
     if (member.key.substr(0, 2) == "x-") {
       continue;
     }
-    const std::string_view near = nearest_name(member.key, all.keys);
     if (place != KeyPlace::components && place != KeyPlace::parameter &&
-        check_security_key(checking, member, place, near)) {
+        check_security_key(checking, member, place)) {
       continue;
     }
     if (place == KeyPlace::components && member.key == "security") {
-      check_security_key(checking, member, place, near);
+      check_security_key(checking, member, place);
       continue;
     }
     if (place == KeyPlace::parameter && is_schema_keyword(member.key)) {
@@ -212,7 +210,7 @@ void check_keys(Checking& checking, const Node& node, KeyPlace place) {
     }
     checking.warning(member.mark, "unknown-key",
                      "the key `" + member.key + "` means nothing in " + std::string(all.what),
-                     did_you_mean(near, "remove it"));
+                     did_you_mean(suggest(checking.diagnostics, member.key, all.keys), "remove it"));
   }
 }
 

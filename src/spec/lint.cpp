@@ -17,11 +17,9 @@ bool is_name_start(char byte) noexcept {
 
 std::string_view until(std::string_view text, std::size_t from, std::string_view closing) {
   constexpr std::size_t longest = 100;
-  const std::size_t end = text.find(closing, from);
-  if (end == std::string_view::npos || end - from > longest) {
-    return {};
-  }
-  return text.substr(from, end - from);
+  const std::string_view window = text.substr(from, longest + closing.size());
+  const std::size_t end = window.find(closing);
+  return end == std::string_view::npos ? std::string_view() : window.substr(0, end);
 }
 
 std::string_view trim_spaces(std::string_view text) {

@@ -76,25 +76,26 @@ Json number_to_json(const Node& node) {
   if (!text.empty() && text.front() == '+') {
     text.remove_prefix(1);
   }
-  const char* const end = text.data() + text.size();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
   if (node.kind == NodeKind::integer) {
     if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'o')) {
       std::uint64_t value = 0;
-      const auto read = std::from_chars(text.data() + 2, end, value, text[1] == 'x' ? 16 : 8);
+      const auto read = std::from_chars(begin + 2, end, value, text[1] == 'x' ? 16 : 8);
       return read.ec == std::errc{} ? Json(value) : Json(node.text);
     }
     std::int64_t value = 0;
-    if (std::from_chars(text.data(), end, value).ec == std::errc{}) {
+    if (std::from_chars(begin, end, value).ec == std::errc{}) {
       return value;
     }
     std::uint64_t large = 0;
-    if (std::from_chars(text.data(), end, large).ec == std::errc{}) {
+    if (std::from_chars(begin, end, large).ec == std::errc{}) {
       return large;
     }
     return node.text;
   }
   double value = 0;
-  const auto read = std::from_chars(text.data(), end, value);
+  const auto read = std::from_chars(begin, end, value);
   if (read.ec == std::errc{} && read.ptr == end && std::isfinite(value)) {
     return value;
   }

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "spec/suggest.hpp"
+
 namespace sluice::spec {
 namespace {
 
@@ -88,7 +90,7 @@ ObjectReader::~ObjectReader() {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end() || is_free_key(member.key)) {
       continue;
     }
-    const std::string_view near = nearest_name(member.key, names);
+    const std::string_view near = suggest(diagnostics_, member.key, names);
     Diagnostic diagnostic;
     diagnostic.place = document_.place(member.mark);
     diagnostic.severity = unknown_keys_;
@@ -289,7 +291,8 @@ std::optional<std::string> ObjectReader::one_of(std::string_view key,
   for (const std::string_view one : values) {
     list += (list.empty() ? "" : ", ") + std::string(one);
   }
-  const std::string_view near = value->is_string() ? nearest_name(value->text, values) : std::string_view();
+  const std::string_view near =
+      value->is_string() ? suggest(diagnostics_, value->text, values) : std::string_view();
   error(*value, "unknown-value",
         ticked(key) + " of " + what_ + " must be one of " + list + ", it is " + value->describe(),
         near.empty() ? std::string() : "did you mean " + ticked(near) + "?");

@@ -1,16 +1,19 @@
 // `parameters` of path items and operations: places, styles, shapes, defaults.
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 
 #include "sluice/base/codec.hpp"
 #include "sluice/spec/object_reader.hpp"
 
 #include "spec/checks.hpp"
+#include "spec/suggest.hpp"
 
 namespace sluice::spec {
 namespace {
 
-constexpr std::size_t max_schema_hops = 32;
+/// Schemas looked at to find out whether a parameter is a list; allOf may branch without end.
+constexpr std::size_t max_schemas = 64;
 
 struct StyleName {
   std::string_view name;
@@ -43,10 +46,12 @@ std::optional<ParameterShape> shape_of_type(std::string_view type) {
   return ParameterShape::primitive;
 }
 
-std::optional<ParameterShape> find_shape(const Document& document, const Node& schema, std::size_t hops) {
-  if (hops == 0 || !schema.is_mapping()) {
+std::optional<ParameterShape> find_shape(const Document& document, const Node& schema,
+                                         std::size_t& schemas_left) {
+  if (schemas_left == 0 || !schema.is_mapping()) {
     return std::nullopt;
   }
+  --schemas_left;
   const Node* type = document.get(schema, "type");
   if (type != nullptr && type->is_string()) {
     return shape_of_type(type->text);
@@ -74,8 +79,10 @@ std::optional<ParameterShape> find_shape(const Document& document, const Node& s
       if (part == nullptr) {
         continue;
       }
-      // A third of the hops: the tree of allOf may branch.
-      if (const std::optional<ParameterShape> shape = find_shape(document, *part, hops / 3)) {
+      if (schemas_left == 0) {
+        return std::nullopt;
+      }
+      if (const std::optional<ParameterShape> shape = find_shape(document, *part, schemas_left)) {
         return shape;
       }
     }
@@ -177,7 +184,8 @@ std::optional<ParameterIn> read_place(Checking& checking, const Node& node, cons
   }
   if (report) {
     const std::string_view near =
-        in->is_string() ? nearest_name(in->text, {places.begin(), places.end()}) : std::string_view();
+        in->is_string() ? suggest(checking.diagnostics, in->text, {places.begin(), places.end()})
+                        : std::string_view();
     std::string hint = "use path, query, header or cookie";
     if (in->text == "body" || in->text == "formData") {
       hint = "OpenAPI 3 describes bodies with `requestBody`";
@@ -190,11 +198,10 @@ std::optional<ParameterIn> read_place(Checking& checking, const Node& node, cons
   return std::nullopt;
 }
 
-bool same_name(const Parameter& left, const Parameter& right) {
-  if (left.in != right.in) {
-    return false;
-  }
-  return left.in == ParameterIn::header ? equals_ignore_case(left.name, right.name) : left.name == right.name;
+/// Names of one place are compared as they are, but for headers.
+std::string identity(const Parameter& parameter) {
+  std::string text(1, static_cast<char>(parameter.in));
+  return text + (parameter.in == ParameterIn::header ? to_lower(parameter.name) : parameter.name);
 }
 
 void read_schema(Checking& checking, const Node& node, Parameter& parameter) {
@@ -210,8 +217,8 @@ void read_schema(Checking& checking, const Node& node, Parameter& parameter) {
     }
     return;
   }
-  parameter.shape =
-      find_shape(document, *parameter.schema, max_schema_hops).value_or(ParameterShape::primitive);
+  std::size_t schemas_left = max_schemas;
+  parameter.shape = find_shape(document, *parameter.schema, schemas_left).value_or(ParameterShape::primitive);
   parameter.default_values = default_of(document, parameter.schema);
 }
 
@@ -231,7 +238,11 @@ std::vector<Parameter> read_parameters(Checking& checking, const Node& list, con
                    "begin each parameter with `- name: …`");
     return parameters;
   }
+  if (!checking.spend(list.items.size(), list.mark)) {
+    return parameters;
+  }
   const std::vector<std::string> in_template = path.parameter_names();
+  std::unordered_set<std::string> seen;
   for (const auto& item : list.items) {
     const Node* node = checking.document.resolve(*item);
     if (node == nullptr) {
@@ -269,16 +280,14 @@ std::vector<Parameter> read_parameters(Checking& checking, const Node& list, con
       parameter.name.pop_back();  // written as in the template: {name+}
     }
     Diagnostics ignored;
-    Checking quiet{checking.document, report ? checking.diagnostics : ignored, checking.openapi_3_1, {}, {}};
+    Checking quiet(checking.document, report ? checking.diagnostics : ignored);
     read_style(quiet, *node, parameter);
     const Node* required = checking.document.get(*node, "required");
     parameter.required =
         parameter.in == ParameterIn::path || (required != nullptr && required->kind == NodeKind::boolean &&
                                               (required->text[0] == 't' || required->text[0] == 'T'));
     read_schema(checking, *node, parameter);
-    const auto before = std::find_if(parameters.begin(), parameters.end(),
-                                     [&](const Parameter& other) { return same_name(other, parameter); });
-    if (before != parameters.end()) {
+    if (!seen.insert(identity(parameter)).second) {
       checking.warning(item->mark, "repeated-parameter",
                        "the parameter " + parameter.name + " in " + std::string(to_string(parameter.in)) +
                            " stands twice in one list: the first one holds",
@@ -287,7 +296,8 @@ std::vector<Parameter> read_parameters(Checking& checking, const Node& list, con
     }
     if (parameter.in == ParameterIn::path &&
         std::find(in_template.begin(), in_template.end(), parameter.name) == in_template.end()) {
-      const std::string_view near = nearest_name(parameter.name, {in_template.begin(), in_template.end()});
+      const std::string_view near =
+          suggest(checking.diagnostics, parameter.name, {in_template.begin(), in_template.end()});
       checking.warning(item->mark, "unused-path-parameter",
                        "the path " + path.text + " has no parameter {" + parameter.name + "}",
                        near.empty() ? "remove it, or write it into the path"
@@ -302,11 +312,13 @@ std::vector<Parameter> read_parameters(Checking& checking, const Node& list, con
 std::vector<Parameter> merge_parameters(const std::vector<Parameter>& path_item,
                                         const std::vector<Parameter>& operation, const PathTemplate& path,
                                         const Mark& mark) {
+  std::unordered_set<std::string> seen;
+  for (const Parameter& parameter : operation) {
+    seen.insert(identity(parameter));
+  }
   std::vector<Parameter> merged;
   for (const Parameter& parameter : path_item) {
-    const auto own = std::find_if(operation.begin(), operation.end(),
-                                  [&](const Parameter& other) { return same_name(other, parameter); });
-    if (own == operation.end()) {
+    if (seen.insert(identity(parameter)).second) {
       merged.push_back(parameter);
     }
   }
@@ -320,9 +332,7 @@ std::vector<Parameter> merge_parameters(const std::vector<Parameter>& path_item,
     parameter.required = true;
     parameter.declared = false;
     parameter.mark = mark;
-    const auto declared = std::find_if(merged.begin(), merged.end(),
-                                       [&](const Parameter& other) { return same_name(other, parameter); });
-    if (declared == merged.end()) {
+    if (seen.insert(identity(parameter)).second) {
       merged.push_back(std::move(parameter));
     }
   }

@@ -6,6 +6,7 @@
 #include "sluice/spec/object_reader.hpp"
 
 #include "spec/checks.hpp"
+#include "spec/suggest.hpp"
 
 namespace sluice::spec {
 namespace {
@@ -171,19 +172,26 @@ SecurityScheme read_scheme(Checking& checking, const std::string& name, const Ma
 
 void check_use(Checking& checking, const SecurityRequirement::Scheme& used,
                const std::vector<SecurityScheme>& schemes) {
-  const auto found = std::find_if(schemes.begin(), schemes.end(),
-                                  [&](const SecurityScheme& scheme) { return scheme.name == used.name; });
-  if (found == schemes.end()) {
-    std::vector<std::string_view> names;
+  if (checking.schemes_by_name.empty()) {
     for (const SecurityScheme& scheme : schemes) {
-      names.push_back(scheme.name);
+      checking.schemes_by_name.emplace(scheme.name, &scheme);
     }
-    const std::string_view near = nearest_name(used.name, names);
+  }
+  const auto found = checking.schemes_by_name.find(used.name);
+  if (found == checking.schemes_by_name.end()) {
+    std::vector<std::string_view> names;
+    if (worth_suggesting(checking.diagnostics)) {
+      names.reserve(schemes.size());
+      for (const SecurityScheme& scheme : schemes) {
+        names.push_back(scheme.name);
+      }
+    }
+    const std::string_view near = suggest(checking.diagnostics, used.name, names);
     checking.error(used.mark, "undeclared-scheme",
                    "the security scheme " + used.name + " is not declared under components.securitySchemes",
                    near.empty() ? "declare it with its x-yc-apigateway-authorizer"
                                 : "did you mean `" + std::string(near) + "`?");
-  } else if (found->authorizer == nullptr) {
+  } else if (found->second->authorizer == nullptr) {
     checking.error(used.mark, "scheme-without-authorizer",
                    "the security scheme " + used.name +
                        " has no x-yc-apigateway-authorizer: nothing would "
@@ -201,6 +209,9 @@ std::vector<std::string> read_scopes(Checking& checking, const std::string& sche
     checking.error(node.mark, "wrong-type",
                    "the scopes of " + scheme + " must be a list, it is " + node.describe(),
                    "write `" + scheme + ": []`");
+    return scopes;
+  }
+  if (!checking.spend(node.items.size(), node.mark)) {
     return scopes;
   }
   for (const auto& item : node.items) {
@@ -245,7 +256,7 @@ std::vector<SecurityRequirement> read_security(Checking& checking, const Node& n
   }
   for (const auto& item : node.items) {
     const Node* entry = checking.document.resolve(*item);
-    if (entry == nullptr) {
+    if (entry == nullptr || !checking.spend(1 + entry->members.size(), node.mark)) {
       continue;
     }
     if (!entry->is_mapping()) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "spec/node_builder.hpp"
+#include "spec/suggest.hpp"
 
 namespace sluice::spec {
 namespace {
@@ -92,7 +93,7 @@ void Variables::declare(const std::string& name, const Mark& mark, const Node& n
   constexpr std::array<std::string_view, 3> known{"default", "enum", "description"};
   for (const Member& member : node.members) {
     if (std::find(known.begin(), known.end(), member.key) == known.end() && member.key.substr(0, 2) != "x-") {
-      const std::string_view near = nearest_name(member.key, {known.begin(), known.end()});
+      const std::string_view near = suggest(diagnostics_, member.key, {known.begin(), known.end()});
       diagnostics_.warning(place(member.mark), "unknown-key",
                            "the key \"" + member.key + "\" means nothing in the variable " + name,
                            near.empty() ? "remove it" : "did you mean `" + std::string(near) + "`?");
@@ -167,7 +168,8 @@ void Variables::check_given(const Node* declarations, const VariableValues& give
     if (texts_.find(name) != texts_.end()) {
       continue;
     }
-    const std::string_view near = nearest_name(name, names_of(texts_));
+    const std::string_view near =
+        worth_suggesting(diagnostics_) ? suggest(diagnostics_, name, names_of(texts_)) : std::string_view();
     const Mark mark = declarations == nullptr ? Mark{} : declarations->mark;
     diagnostics_.error(place(mark), "unknown-variable",
                        "a value is given for the variable " + name + ", which the document does not declare",
@@ -181,7 +183,8 @@ const Variables::Value* Variables::find(std::string_view name, const Node& at, c
   if (found != values_.end()) {
     return &found->second;
   }
-  const std::string_view near = nearest_name(name, names_of(texts_));
+  const std::string_view near =
+      worth_suggesting(diagnostics_) ? suggest(diagnostics_, name, names_of(texts_)) : std::string_view();
   diagnostics_.error({file, at.mark.line, at.mark.column}, "undeclared-variable",
                      "${var." + std::string(name) +
                          "} is not declared: either a gateway variable that nobody declared under "
