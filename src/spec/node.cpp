@@ -183,7 +183,7 @@ bool may_be_yaml(std::string_view text, std::string_view file_name) noexcept {
          std::string_view("\"{}[]0123456789-,:").find(text[next]) == std::string_view::npos;
 }
 
-/// Text that begins with a bracket: JSON, or YAML written in brackets.
+/// A file named .json, or text that begins with a bracket: JSON, or YAML written in brackets.
 ParsedFile parse_braces(std::string_view text, std::uint32_t file_index, const std::string& file_name,
                         Diagnostics& diagnostics, const NodeLimits& limits) {
   Diagnostics found;
@@ -236,7 +236,7 @@ ParsedFile parse_file(std::string_view text, std::uint32_t file_index, const std
     diagnostics.error({file_name, 1, 1}, "empty-document", "the file is empty");
     return {};
   }
-  if (text[first] == '{' || text[first] == '[') {
+  if (text[first] == '{' || text[first] == '[' || ends_with_json(file_name)) {
     return parse_braces(text, file_index, file_name, diagnostics, limits);
   }
   NodeBuilder builder(file_index, file_name, diagnostics, limits);

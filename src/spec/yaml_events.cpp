@@ -41,14 +41,17 @@ class ViewBuffer final : public std::streambuf {
   std::string_view tail_;
 };
 
-/// yaml-cpp lets the end of the input close a quote that nobody closed, if a line break stands before it. A
-/// comment at the end takes that line break away from it and means nothing otherwise.
+/// yaml-cpp lets the end of the input close a quote that nobody closed, where a line break or the quote
+/// itself stands before it. A comment at the end takes that place from it, and means nothing otherwise.
 std::string_view tail_for(std::string_view text) noexcept {
   const std::size_t last = text.find_last_not_of(" \t\r");
-  if (last == std::string_view::npos || text[last] != '\n') {
+  if (last == std::string_view::npos) {
     return {};
   }
-  return last + 1 == text.size() ? "#" : "\n#";
+  if (text[last] == '\n') {
+    return last + 1 == text.size() ? "#" : "\n#";
+  }
+  return text[last] == '"' || text[last] == '\'' ? "\n#" : "";
 }
 
 constexpr std::string_view core_tag = "tag:yaml.org,2002:";

@@ -63,7 +63,7 @@ TEST(Json, RefusesDepth) {
   ASSERT_FALSE(deep.has_value());
   EXPECT_EQ(deep.error().code, ErrorCode::too_large);
   EXPECT_THAT(deep.error().detail, HasSubstr("128"));
-  EXPECT_FALSE(parse_json(std::string(10'000'000, '[')).has_value());
+  EXPECT_FALSE(parse_json(std::string(1'000'000, '[')).has_value());
   EXPECT_TRUE(
       parse_json("[\"" + std::string(1000, '[') + "\\\"" + std::string(1000, '{') + "\"]").has_value())
       << "brackets in strings do not count";

@@ -172,10 +172,6 @@ TEST_F(Bounds, TextsThatParsersFindHard) {
       test::load(text);
       const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       EXPECT_LT(took, 10.0) << ::testing::PrintToString(prefix) << ' ' << ::testing::PrintToString(piece);
-      if (took > 0.5) {
-        std::cout << took << " s: " << ::testing::PrintToString(prefix) << ' '
-                  << ::testing::PrintToString(piece) << '\n';
-      }
     }
   }
 }

@@ -10,7 +10,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
-using ::testing::IsEmpty;
 
 TEST(IntegrationTypes, AreTheTenOfTheContract) {
   EXPECT_THAT(integration_type_names(),

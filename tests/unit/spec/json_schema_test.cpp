@@ -11,7 +11,6 @@ namespace sluice::spec {
 namespace {
 
 using ::testing::Contains;
-using ::testing::IsEmpty;
 
 Json schema() {
   return parse_json(document_schema()).value();

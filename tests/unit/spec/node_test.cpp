@@ -1,5 +1,8 @@
 #include "sluice/spec/node.hpp"
 
+#include <cstdlib>
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +13,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 struct Parsed {
   std::shared_ptr<const Node> node;
@@ -142,6 +144,31 @@ TEST(Node, ReadsSurrogatePairsAndLargeNumbersOfJson) {
             R"({"d":1.1,"e":"😀","i":"123456789012345678901234567890","n":0,"u":18446744073709551615})");
 }
 
+/// JSONTestSuite through the document parser: it refuses repeated keys and control characters as well.
+TEST(Node, ReadsJsonAsTheSuiteSays) {
+  const char* given = std::getenv("SLUICE_SHARED_DATA");
+  const std::filesystem::path folder =
+      (given != nullptr ? std::filesystem::path(given)
+                        : std::filesystem::path(SLUICE_SOURCE_DIR) / "../shared/data") /
+      "json-parsing";
+  if (!std::filesystem::is_directory(folder)) {
+    GTEST_SKIP() << "no test data at " << folder << " (set SLUICE_SHARED_DATA)";
+  }
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const Parsed parsed = parse(real_file_reader()(entry.path().string()).value(), name);
+    if (name.starts_with("y_") && name.find("duplicated_key") == std::string::npos) {
+      EXPECT_NE(parsed.node, nullptr) << name;
+    } else if (name.starts_with("n_")) {
+      EXPECT_EQ(parsed.node, nullptr) << name;
+    }
+    EXPECT_EQ(parsed.node == nullptr, parsed.diagnostics.has_errors()) << name;
+    ++count;
+  }
+  EXPECT_GT(count, 300U);
+}
+
 TEST(Node, TurnsIntoJson) {
   EXPECT_EQ(json_of("a: [010, 0x1f, 0o17, +5, 1.5, yes, ~, True]\nb: {c: '1', 200: x}\n"),
             R"({"a":[10,31,15,5,1.5,"yes",null,true],"b":{"200":"x","c":"1"}})");
@@ -253,6 +280,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"escape", "a: \x1B[0m\n", "1:4: error control-character"},
         BadCase{"unclosed_quote", "a: \"x\nb: 1\n", "3:1: error yaml-syntax"},
         BadCase{"unclosed_quote_blank", "a: 'x\nb: 1\n \n  ", "4:3: error yaml-syntax"},
+        BadCase{"quote_alone", "\"", "1:2: error yaml-syntax"},
+        BadCase{"quote_at_the_end", "a: '", "1:5: error yaml-syntax"},
+        BadCase{"quote_at_the_end_blank", "a: \"  ", "1:7: error yaml-syntax"},
         BadCase{"no_space", "\"a\":1\n", "1:4: error yaml-syntax"},
         BadCase{"json_two_commas", "[1,,2]", "1:4: error json-syntax"},
         BadCase{"json_bad_literal", "{\"a\": tru}", "1:7: error json-syntax"},
@@ -301,6 +331,9 @@ TEST(Node, HelpsWithCommonMistakes) {
 }
 
 TEST(Node, KeepsTheLineBreaksOfABlockAtTheEnd) {
+  EXPECT_EQ(json_of("a: \"x\""), R"({"a":"x"})");
+  EXPECT_EQ(json_of("a: 'x'  "), R"({"a":"x"})");
+  EXPECT_EQ(json_of("a: x's"), R"({"a":"x's"})");
   EXPECT_EQ(json_of("a: |\n  x\n"), R"({"a":"x\n"})");
   EXPECT_EQ(json_of("a: |+\n  x\n\n"), R"({"a":"x\n\n"})");
   EXPECT_EQ(json_of("a: |-\n  x\n\n"), R"({"a":"x"})");
@@ -345,12 +378,13 @@ TEST(NodeLimits, RefusesAliasBombs) {
   for (int level = 1; level < 9; ++level) {
     const std::string before = "*a" + std::to_string(level - 1);
     const std::string name = "a" + std::to_string(level);
-    yaml += name + ": &" + name + " [" + repeat(before + ", ", 9) + before + "]\n";
-    merge += name + ": &" + name + " {" + repeat("", 0);
+    const std::string head = name + ": &" + name;
+    yaml.append(head).append(" [").append(repeat(before + ", ", 9)).append(before).append("]\n");
+    merge.append(head).append(" {");
     for (int key = 0; key < 10; ++key) {
-      merge += "k" + std::to_string(key) + ": " + before + ", ";
+      merge.append("k").append(std::to_string(key)).append(": ").append(before).append(", ");
     }
-    merge += "<<: " + before + "}\n";
+    merge.append("<<: ").append(before).append("}\n");
   }
   for (const std::string& text : {yaml, merge}) {
     const Parsed parsed = parse(text);
