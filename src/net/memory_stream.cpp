@@ -147,7 +147,7 @@ class MemoryStream final : public Stream {
 
 }  // namespace
 
-std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(Executor executor,
+std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(const Executor& executor,
                                                                                 std::size_t capacity) {
   auto there = std::make_shared<Pipe>(executor, capacity);
   auto back = std::make_shared<Pipe>(executor, capacity);

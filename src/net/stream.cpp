@@ -63,8 +63,8 @@ Result<std::optional<std::size_t>> SocketStream::try_read(asio::mutable_buffer b
 
 Result<std::size_t> SocketStream::try_write(std::span<const asio::const_buffer> buffers) {
   constexpr std::size_t most = 16;
-  std::array<iovec, most>
-      parts;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled as far as it is used
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): filled as far as it is used
+  std::array<iovec, most> parts;
   const std::size_t count = std::min(buffers.size(), most);
   for (std::size_t i = 0; i < count; ++i) {
     parts[i] = {const_cast<void*>(buffers[i].data()), buffers[i].size()};  // sendmsg() does not write there
@@ -135,8 +135,8 @@ Awaitable<Result<std::size_t>> Stream::read_some(asio::mutable_buffer buffer, Wa
       if (!got) {
         co_return got.error();
       }
-      if (*got) {
-        co_return **got;
+      if (const std::optional<std::size_t> size = *got) {
+        co_return *size;
       }
     }
     Wait wait;
@@ -192,7 +192,7 @@ Awaitable<Result<void>> Stream::write(std::span<const asio::const_buffer> buffer
   }
 }
 
-std::unique_ptr<Stream> adopt_stream(Executor executor, int descriptor) {
+std::unique_ptr<Stream> adopt_stream(const Executor& executor, int descriptor) {
   ReactorSocket::Pointer socket = ReactorSocket::make(executor, descriptor);
   if (socket == nullptr) {
     return nullptr;

@@ -16,10 +16,10 @@ namespace {
 class TicketKeys {
  public:
   struct Key {
-    std::array<unsigned char, 16> name;
-    std::array<unsigned char, 32> cipher;
-    std::array<unsigned char, 32> mac;
-    SteadyTime made;
+    std::array<unsigned char, 16> name{};
+    std::array<unsigned char, 32> cipher{};
+    std::array<unsigned char, 32> mac{};
+    SteadyTime made{};
   };
 
   static TicketKeys& instance() {
@@ -131,7 +131,7 @@ constexpr std::size_t most_sessions = 1000;
 }  // namespace
 
 Result<std::shared_ptr<const TlsServerContext>> TlsServerContext::make(std::vector<TlsIdentity> identities,
-                                                                       std::vector<std::string> alpn) {
+                                                                       const std::vector<std::string>& alpn) {
   return ServerContext::make(std::move(identities), alpn);
 }
 

@@ -120,14 +120,15 @@ int TlsStream::on_bio_read(BIO* bio, char* data, int size) {
     self.inner_status_ = got.error().code == ErrorCode::closed ? IoStatus::closed : IoStatus::failed;
     return -1;
   }
-  if (!*got) {
+  const std::optional<std::size_t> received = *got;
+  if (!received) {
     self.may_receive_ = false;
     BIO_set_retry_read(bio);
     return -1;
   }
-  self.may_receive_ = **got == wanted;
-  self.ended_ = **got == 0;
-  return static_cast<int>(**got);
+  self.may_receive_ = *received == wanted;
+  self.ended_ = *received == 0;
+  return static_cast<int>(*received);
 }
 
 int TlsStream::on_bio_write(BIO* bio, const char* data, int size) {

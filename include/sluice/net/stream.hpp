@@ -104,11 +104,11 @@ std::unique_ptr<Stream> make_stream(TcpSocket socket);
 std::unique_ptr<Stream> make_stream(UnixSocket socket);
 /// Takes a connected socket that is non-blocking already (accept4) and belongs to no Asio object. nullptr
 /// when the reactor does not take it; the descriptor is closed then.
-std::unique_ptr<Stream> adopt_stream(Executor executor, int descriptor);
+std::unique_ptr<Stream> adopt_stream(const Executor& executor, int descriptor);
 
 /// Two connected streams of memory on one executor, for tests; `capacity` bytes a direction before writers
 /// wait.
-std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(Executor executor,
+std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(const Executor& executor,
                                                                                 std::size_t capacity = 65536);
 
 }  // namespace sluice::net

@@ -51,7 +51,8 @@ class TlsServerContext {
   /// Session tickets stay valid across contexts of one process. `alpn`: what is offered, by preference.
   /// Errors (config): no identity.
   static Result<std::shared_ptr<const TlsServerContext>> make(std::vector<TlsIdentity> identities,
-                                                              std::vector<std::string> alpn = {"http/1.1"});
+                                                              const std::vector<std::string>& alpn = {
+                                                                  "http/1.1"});
   virtual ~TlsServerContext() = default;
   /// The identity served for a server name (any case; empty: none was sent).
   [[nodiscard]] virtual const TlsIdentity& find(std::string_view server_name) const noexcept = 0;

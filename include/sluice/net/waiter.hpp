@@ -60,7 +60,7 @@ class Waiter {
   /// Continues the coroutine inside this call; nothing when none waits. The caller must expect that what it
   /// stands on is gone afterwards.
   void resume() {
-    if (frame_ == nullptr) {
+    if (frame_ == nullptr || !thread_) {
       return;
     }
     Continuation continuation(std::move(*thread_));

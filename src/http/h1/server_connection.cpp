@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "sluice/base/random.hpp"
 
@@ -245,8 +246,7 @@ void Connection::finish_request(Response* response) {
 
 net::Awaitable<void> Connection::refuse() {
   Exchange& exchange = *exchange_;
-  const Error error = std::move(*exchange.refusal);
-  exchange.refusal.reset();
+  const Error error = std::exchange(exchange.refusal, std::nullopt).value_or(Error{});
   waiting_ = Waiting::nothing;
   RequestContext& context = exchange.context;
   context.started = received_at_;
@@ -281,7 +281,8 @@ void Connection::abort() noexcept {
 }
 
 net::Awaitable<void> serve_connection(ServerShared& shared, std::unique_ptr<net::Stream> stream,
-                                      ConnectionInfo info, std::function<void(ServerConnection&)> on_start) {
+                                      ConnectionInfo info,
+                                      const std::function<void(ServerConnection&)>& on_start) {
   auto connection = std::make_unique<Connection>(shared, std::move(stream), std::move(info));
   if (on_start) {
     on_start(*connection);

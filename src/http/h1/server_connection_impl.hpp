@@ -68,7 +68,7 @@ class RequestBody final : public BodySource {
   bool reading_ = false;    ///< read() waits
   bool cancelled_ = false;  ///< and shall not
   std::optional<Error> error_;
-  std::optional<ChunkDecoder> decoder_;
+  ChunkDecoder decoder_;
 };
 
 /// What a request needs. An idle connection has none; they go round among a worker's connections, with the

@@ -34,11 +34,7 @@ void RequestBody::begin(Connection& connection, const Framing& framing, bool exp
   cancelled_ = false;
   error_.reset();
   if (framing.kind == Framing::Kind::chunked) {
-    if (decoder_) {
-      decoder_->reset();
-    } else {
-      decoder_.emplace();
-    }
+    decoder_.reset();
   }
 }
 
@@ -47,7 +43,7 @@ void RequestBody::release() {
     connection_->consume(std::exchange(held_, 0));
   }
   if (!done_ && !error_) {
-    done_ = framing_.kind == Framing::Kind::length ? remaining_ == 0 : decoder_->done();
+    done_ = framing_.kind == Framing::Kind::length ? remaining_ == 0 : decoder_.done();
   }
 }
 
@@ -77,8 +73,8 @@ std::optional<std::uint64_t> RequestBody::remaining() const noexcept {
 }
 
 const Headers* RequestBody::trailers() const noexcept {
-  return framing_.kind == Framing::Kind::chunked && done_ && !decoder_->trailers().empty()
-             ? &decoder_->trailers()
+  return framing_.kind == Framing::Kind::chunked && done_ && !decoder_.trailers().empty()
+             ? &decoder_.trailers()
              : nullptr;
 }
 
@@ -104,7 +100,7 @@ std::optional<Result<std::string_view>> RequestBody::try_read() {
     received_ += held_;
     return Result<std::string_view>(input.substr(0, held_));
   }
-  const Result<ChunkDecoder::Step> step = decoder_->feed(input);
+  const Result<ChunkDecoder::Step> step = decoder_.feed(input);
   if (!step) {
     error_ = step.error();
     return Result<std::string_view>(*error_);
@@ -133,7 +129,7 @@ net::Awaitable<Result<std::string_view>> RequestBody::read() {
       co_return downstream_error(ErrorCode::cancelled, "request_body_cancelled", {});
     }
     if (!more) {
-      co_return *error_;
+      co_return error_.value_or(client_ended_error());
     }
   }
 }
@@ -185,13 +181,14 @@ Connection::Received Connection::receive() {
   if (!got) {
     return Received::broken;
   }
-  if (!*got) {
+  const std::optional<std::size_t> size = *got;
+  if (!size) {
     return Received::nothing;
   }
-  if (**got == 0) {
+  if (*size == 0) {
     return Received::end;
   }
-  end_ += **got;
+  end_ += *size;
   if (fresh) {
     received_at_ = wheel().exact_now();
   }

@@ -15,7 +15,8 @@ constexpr std::size_t small_piece = std::size_t{8} << 10U;
 constexpr std::size_t most_gathered = std::size_t{64} << 10U;
 
 int status_of(const Response& response) noexcept {
-  return response.rendered != nullptr ? response.rendered->status : response.status;
+  const RenderedResponse* const rendered = response.rendered.get();
+  return rendered != nullptr ? rendered->status : response.status;
 }
 
 /// The body's bytes; empty where it is a source.

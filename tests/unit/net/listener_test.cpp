@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 class ListenerTest : public testing::Test {
  protected:
   ListenerTest() : path_((std::filesystem::temp_directory_path() / ("sluice-" + make_uuid())).string()) {}
-  ~ListenerTest() override { ::unlink(path_.c_str()); }
+  void TearDown() override { ::unlink(path_.c_str()); }
 
   Acceptor& accept_on(Listener& listener, std::size_t worker = 0) {
     acceptors_.push_back(
@@ -128,6 +128,9 @@ TEST_F(ListenerTest, SaysWhatIsWrongWithAnAddress) {
 
 int unix_client(const std::string& path) {
   const int client = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (client < 0) {
+    return -1;
+  }
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   path.copy(name.sun_path, sizeof(name.sun_path) - 1);
@@ -202,7 +205,7 @@ TEST_F(ListenerTest, BeyondTheLimitConnectionsGet503) {
   auto listener = Listener::open({.address = "127.0.0.1"}, 1);
   ASSERT_TRUE(listener);
   Acceptor acceptor(worker_, (*listener)->take(0), one, stats_, "HTTP/1.1 503 Service Unavailable\r\n\r\n",
-                    [](std::unique_ptr<Stream>, Endpoints) { ADD_FAILURE(); });
+                    [](const std::unique_ptr<Stream>&, const Endpoints&) { ADD_FAILURE(); });
   acceptor.start();
   auto socket = connect((*listener)->address());
   EXPECT_TRUE(run_until([this] { return stats_.refused == 1; }));
@@ -226,6 +229,7 @@ TEST_F(ListenerTest, StopTakesWhatIsInTheQueue) {
   ASSERT_TRUE(listener);
   Acceptor& acceptor = accept_on(**listener);
   std::vector<asio::ip::tcp::socket> sockets;
+  sockets.reserve(20);
   for (int i = 0; i < 20; ++i) {
     sockets.push_back(connect((*listener)->address()));
   }
@@ -246,6 +250,7 @@ TEST_F(ListenerTest, SeveralWorkersShareTheConnections) {
   accept_on(**listener, 1);
   accept_on(**listener, 2);
   std::vector<asio::ip::tcp::socket> sockets;
+  sockets.reserve(60);
   for (int i = 0; i < 60; ++i) {
     sockets.push_back(connect((*listener)->address()));
   }

@@ -34,6 +34,7 @@ class ServerConnection {
 /// Runs the connection to its end; `stream` is connected (TLS already done). `on_start` receives the handle
 /// for drain and abort, valid until the awaitable completes. Never throws.
 net::Awaitable<void> serve_connection(ServerShared& shared, std::unique_ptr<net::Stream> stream,
-                                      ConnectionInfo info, std::function<void(ServerConnection&)> on_start);
+                                      ConnectionInfo info,
+                                      const std::function<void(ServerConnection&)>& on_start);
 
 }  // namespace sluice::http::h1
