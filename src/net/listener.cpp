@@ -188,7 +188,7 @@ std::string to_text(const ListenAddress& address) {
 }
 
 Result<std::unique_ptr<Listener>> Listener::open(const ListenAddress& address, std::size_t workers,
-                                                 int backlog) {
+                                                 int backlog, bool own_port) {
   Result<Address> where = to_socket_address(address);
   if (!where) {
     return where.error();
@@ -212,7 +212,7 @@ Result<std::unique_ptr<Listener>> Listener::open(const ListenAddress& address, s
     if (::listen(*bound, backlog) != 0) {
       return listen_error(address, errno);
     }
-  } else {
+  } else if (!own_port) {
     // A socket with SO_REUSEPORT would share the port with another daemon of the same user in silence.
     Result<int> probe = bind_socket(address, *where, false);
     if (!probe) {

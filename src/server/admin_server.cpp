@@ -23,7 +23,7 @@ AdminServer::AdminServer(net::Worker& control, AdminBackend& backend)
 AdminServer::~AdminServer() = default;
 
 AdminServer::Change AdminServer::prepare(const std::optional<ListenerConfig>& config,
-                                         Diagnostics& diagnostics) {
+                                         const std::set<std::uint16_t>& own_ports, Diagnostics& diagnostics) {
   Change change;
   if (!config) {
     return change;
@@ -32,7 +32,9 @@ AdminServer::Change AdminServer::prepare(const std::optional<ListenerConfig>& co
     change.keep = true;
     return change;
   }
-  auto listener = net::Listener::open({config->address, config->port, {}, 0600}, 1);
+  constexpr int backlog = 128;
+  const net::ListenAddress address{config->address, config->port, {}, 0600};
+  auto listener = net::Listener::open(address, 1, backlog, own_ports.contains(config->port));
   if (listener.has_error()) {
     diagnostics.error(config->place, "cannot-listen", listener.error().detail);
     return change;

@@ -25,7 +25,9 @@ class AdminServer {
     bool keep = false;
     std::unique_ptr<OpenListener> added;  ///< nullptr without `keep`: none from now on
   };
-  Change prepare(const std::optional<ListenerConfig>& config, Diagnostics& diagnostics);
+  /// `own_ports`: what this process listens on already.
+  Change prepare(const std::optional<ListenerConfig>& config, const std::set<std::uint16_t>& own_ports,
+                 Diagnostics& diagnostics);
   void commit(Change change, const http::ServerLimits& limits);
   void close();
   /// nullptr: not configured.

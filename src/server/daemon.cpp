@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <set>
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
@@ -155,8 +156,12 @@ Daemon::Prepared Daemon::prepare(Diagnostics& diagnostics) {
         "`workers` changes at a restart only; " + std::to_string(worker_count_) + " workers go on");
   }
   prepared.loaded = load(std::move(config), options_.mode, registry_.get(), version_ + 1, diagnostics);
-  prepared.listeners = listeners_->prepare(prepared.loaded.config.listeners, diagnostics);
-  prepared.admin = admin_->prepare(prepared.loaded.config.admin, diagnostics);
+  std::set<std::uint16_t> admin_ports;
+  if (const OpenListener* own = admin_->listener()) {
+    admin_ports.insert(own->listener->address().port);
+  }
+  prepared.listeners = listeners_->prepare(prepared.loaded.config.listeners, admin_ports, diagnostics);
+  prepared.admin = admin_->prepare(prepared.loaded.config.admin, listeners_->ports(), diagnostics);
   for (const auto& listener : prepared.listeners.added) {
     if (listener->tls && prepared.loaded.tls == nullptr && !diagnostics.has_errors()) {
       diagnostics.error({prepared.loaded.config.file, 1, 1}, "no-certificate",

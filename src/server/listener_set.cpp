@@ -27,6 +27,7 @@ void ListenerSet::adopt_all(Diagnostics& diagnostics) {
 }
 
 std::unique_ptr<OpenListener> ListenerSet::open_one(const std::string& key, const ListenerConfig& config,
+                                                    const std::set<std::uint16_t>& own_ports,
                                                     Diagnostics& diagnostics) {
   auto open = std::make_unique<OpenListener>();
   open->key = key;
@@ -48,7 +49,8 @@ std::unique_ptr<OpenListener> ListenerSet::open_one(const std::string& key, cons
     adopted_.erase(claimed);
     return open;
   }
-  auto listener = net::Listener::open(address, workers_);
+  constexpr int backlog = 4096;
+  auto listener = net::Listener::open(address, workers_, backlog, own_ports.contains(address.port));
   if (listener.has_error()) {
     diagnostics.error(config.place, "cannot-listen", listener.error().detail);
     return nullptr;
@@ -58,8 +60,9 @@ std::unique_ptr<OpenListener> ListenerSet::open_one(const std::string& key, cons
 }
 
 ListenerSet::Change ListenerSet::prepare(const std::vector<ListenerConfig>& listeners,
-                                         Diagnostics& diagnostics) {
+                                         std::set<std::uint16_t> own_ports, Diagnostics& diagnostics) {
   adopt_all(diagnostics);
+  own_ports.merge(ports());
   Change change;
   std::map<std::string, unsigned> uses;
   std::set<std::string> wanted;
@@ -70,7 +73,10 @@ ListenerSet::Change ListenerSet::prepare(const std::vector<ListenerConfig>& list
     wanted.insert(key);
     if (open_.contains(key)) {
       change.kept[key] = config.tls;
-    } else if (auto open = open_one(key, config, diagnostics)) {
+    } else if (auto open = open_one(key, config, own_ports, diagnostics)) {
+      if (const std::uint16_t port = open->listener->address().port; port != 0) {
+        own_ports.insert(port);
+      }
       change.added.push_back(std::move(open));
     }
   }
@@ -89,6 +95,16 @@ ListenerSet::Change ListenerSet::prepare(const std::vector<ListenerConfig>& list
     }
   }
   return change;
+}
+
+std::set<std::uint16_t> ListenerSet::ports() const {
+  std::set<std::uint16_t> ports;
+  for (const auto& [key, open] : open_) {
+    if (const std::uint16_t port = open->listener->address().port; port != 0) {
+      ports.insert(port);
+    }
+  }
+  return ports;
 }
 
 void ListenerSet::commit(Change change) {

@@ -2,8 +2,10 @@
 /// across reloads.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,8 +41,12 @@ class ListenerSet {
     std::vector<std::string> removed;
     std::map<std::string, bool> kept;  ///< key → tls from now on
   };
-  /// Opens what is new; mistakes get the listener's place.
-  Change prepare(const std::vector<ListenerConfig>& listeners, Diagnostics& diagnostics);
+  /// Opens what is new; mistakes get the listener's place. `own_ports`: what this process listens on beside
+  /// the set (the admin API).
+  Change prepare(const std::vector<ListenerConfig>& listeners, std::set<std::uint16_t> own_ports,
+                 Diagnostics& diagnostics);
+  /// TCP ports of the set.
+  [[nodiscard]] std::set<std::uint16_t> ports() const;
   /// Makes the change the current set. Descriptors of `added` are for the caller to take.
   void commit(Change change);
   [[nodiscard]] const std::map<std::string, std::unique_ptr<OpenListener>>& open() const noexcept {
@@ -49,7 +55,7 @@ class ListenerSet {
 
  private:
   std::unique_ptr<OpenListener> open_one(const std::string& key, const ListenerConfig& config,
-                                         Diagnostics& diagnostics);
+                                         const std::set<std::uint16_t>& own_ports, Diagnostics& diagnostics);
   void adopt_all(Diagnostics& diagnostics);
 
   std::size_t workers_;

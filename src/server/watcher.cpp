@@ -15,7 +15,7 @@ namespace sluice::server {
 
 namespace {
 
-/// A save is several events; a checkout many of them.
+/// A save is several events, a checkout many of them: files must have been at rest for so long.
 constexpr std::chrono::milliseconds settle_time{150};
 
 std::string folder_of(const std::string& file) {
@@ -73,8 +73,9 @@ Result<void> FileWatcher::watch(const std::vector<std::string>& files, SystemTim
       folder = folders_.erase(folder);
     }
   }
-  constexpr std::uint32_t mask = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE |
-                                 IN_ATTRIB | IN_MODIFY | IN_ONLYDIR;
+  // Not IN_MODIFY: a log in the same folder would be an event a line.
+  constexpr std::uint32_t mask =
+      IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_ONLYDIR;
   for (const std::string& folder : wanted) {
     // A folder that was replaced keeps its name, so each is asked for again; the kernel knows it by inode.
     const int watch = ::inotify_add_watch(descriptor_.native_handle(), folder.c_str(), mask);
@@ -85,9 +86,9 @@ Result<void> FileWatcher::watch(const std::vector<std::string>& files, SystemTim
   // Changed while it was read: inotify was not looking yet, or what it told is attributed to the old set. The
   // kernel's clock for files lags by up to a tick.
   const std::int64_t since = std::chrono::nanoseconds(read_since.time_since_epoch()).count();
-  changed_early_ = std::any_of(files_.begin(), files_.end(),
+  changed_since_ = std::any_of(files_.begin(), files_.end(),
                                [&](const auto& file) { return file.second.changed > since; });
-  if (changed_early_) {
+  if (changed_since_) {
     settle_soon();
   }
   return {};
@@ -96,6 +97,7 @@ Result<void> FileWatcher::watch(const std::vector<std::string>& files, SystemTim
 void FileWatcher::stop() {
   boost::system::error_code ignored;
   timer_.cancel();
+  settling_ = false;
   descriptor_.close(ignored);
   folders_.clear();
 }
@@ -113,9 +115,14 @@ void FileWatcher::wait() {
 }
 
 void FileWatcher::settle_soon() {
+  if (std::exchange(settling_, true)) {
+    return;
+  }
   timer_.expires_after(settle_time);
   timer_.async_wait([this](const boost::system::error_code& cancelled) {
+    // Cancelled: the watcher may be gone.
     if (!cancelled) {
+      settling_ = false;
       settle();
     }
   });
@@ -123,20 +130,25 @@ void FileWatcher::settle_soon() {
 
 void FileWatcher::drain_events() {
   alignas(inotify_event) std::array<char, 4096> events{};
-  while (::read(descriptor_.native_handle(), events.data(), events.size()) > 0) {
+  // What is left over makes the next wait end at once.
+  for (int reads = 0; reads < 64 && ::read(descriptor_.native_handle(), events.data(), events.size()) > 0;
+       ++reads) {
   }
 }
 
 void FileWatcher::settle() {
-  bool different = std::exchange(changed_early_, false);
+  bool moving = false;
   for (auto& [file, known] : files_) {
     const State now = state_of(file);
     if (!(now == known)) {
       known = now;
-      different = true;
+      moving = true;
     }
   }
-  if (different) {
+  changed_since_ = changed_since_ || moving;
+  if (moving) {
+    settle_soon();
+  } else if (std::exchange(changed_since_, false)) {
     changed_();
   }
 }

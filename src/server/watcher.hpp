@@ -58,7 +58,8 @@ class FileWatcher {
   std::function<void()> changed_;
   std::map<std::string, State> files_;
   std::map<std::string, int> folders_;
-  bool changed_early_ = false;
+  bool changed_since_ = false;  ///< and not told yet
+  bool settling_ = false;
 };
 
 }  // namespace sluice::server

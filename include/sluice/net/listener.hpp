@@ -43,9 +43,10 @@ class Listener {
  public:
   /// Opens the address for `workers` workers. Errors (config): in use by another process (found out with a
   /// socket that lacks SO_REUSEPORT first), no permission, no such address, a unix path that is no socket.
-  /// A unix socket that nobody listens on is replaced.
+  /// A unix socket that nobody listens on is replaced. `own_port`: this process listens on the same port of
+  /// another address already ("0.0.0.0" beside "127.0.0.1"), which is no reason to refuse.
   static Result<std::unique_ptr<Listener>> open(const ListenAddress& address, std::size_t workers,
-                                                int backlog = 4096);
+                                                int backlog = 4096, bool own_port = false);
   /// Over a listening descriptor from outside (systemd); duplicated. Errors (config): no listening stream
   /// socket.
   static Result<std::unique_ptr<Listener>> adopt(int descriptor, std::size_t workers);
