@@ -108,20 +108,48 @@ std::optional<Reading> read_beast(std::string_view input) {
   return reading;
 }
 
-/// What both must agree on. Ours takes Expect out of the head; Beast adds trailers to the fields and orders fields
-/// of one name together.
+/// What both must agree on. Ours takes Expect out of the head and Host from an absolute target; Beast adds trailers
+/// to the fields and orders fields of one name together.
 Reading comparable(Reading reading) {
-  std::erase_if(reading.fields, [](const std::string& field) {
-    return equals_ignore_case(std::string_view(field).substr(0, 7), "expect:");
+  const bool absolute = !reading.target.starts_with("/");
+  std::erase_if(reading.fields, [&](const std::string& field) {
+    return equals_ignore_case(std::string_view(field).substr(0, 7), "expect:") ||
+           (absolute && equals_ignore_case(std::string_view(field).substr(0, 5), "host:"));
   });
   std::sort(reading.fields.begin(), reading.fields.end());
   return reading;
 }
 
-/// Returns whether ours accepted.
-bool compare(const std::string& input) {
+/// Beast refuses a Connection or Upgrade field that is no list of tokens; ours, like most servers, looks for the tokens it knows.
+bool has_odd_connection_field(const Reading& reading) {
+  return std::any_of(reading.fields.begin(), reading.fields.end(), [](const std::string& field) {
+    const std::size_t colon = field.find(':');
+    const std::string_view name = std::string_view(field).substr(0, colon);
+    if (!equals_ignore_case(name, "connection") && !equals_ignore_case(name, "proxy-connection") &&
+        !equals_ignore_case(name, "upgrade")) {
+      return false;
+    }
+    std::string_view rest = std::string_view(field).substr(colon + 1);
+    bool odd = false;
+    while (!odd && !rest.empty()) {
+      const std::size_t comma = std::min(rest.find(','), rest.size());
+      odd = !is_token(trim(rest.substr(0, comma)));
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    return odd;
+  });
+}
+
+/// Returns whether ours accepted. `head_only`: Beast 1.81 asserts in some chunk headers, which are then left out.
+bool compare(std::string input, bool head_only) {
+  if (head_only) {
+    RequestHeadParser parser;
+    Request request;
+    const Result<std::size_t> head = parser.parse(input, {}, request);
+    input.resize(head.has_value() ? *head : 0);
+  }
   const std::optional<Reading> ours = read_ours(input);
-  if (!ours) {
+  if (!ours || has_odd_connection_field(*ours)) {
     return false;
   }
   const std::optional<Reading> theirs = read_beast(input);
@@ -158,7 +186,7 @@ std::vector<std::string> conformance_inputs() {
 TEST(BeastOracle, ReadsWhatWeAcceptInTheSameWay) {
   std::size_t accepted = 0;
   for (const std::string& input : conformance_inputs()) {
-    accepted += compare(input) ? 1U : 0U;
+    accepted += compare(input, false) ? 1U : 0U;
   }
   EXPECT_GE(accepted, 100U);
 }
@@ -179,7 +207,7 @@ TEST(BeastOracle, AgreesOnMutations) {
         case 1: mutated.erase(at, 1); break;
         default: mutated.insert(at, 1, alphabet[random() % alphabet.size()]); break;
       }
-      accepted += compare(mutated) ? 1U : 0U;
+      accepted += compare(mutated, true) ? 1U : 0U;
       if (HasFailure()) {
         return;
       }
