@@ -54,6 +54,8 @@ std::string_view tail_for(std::string_view text) noexcept {
   return text[last] == '"' || text[last] == '\'' ? "\n#" : "";
 }
 
+constexpr std::size_t encoding_mark_size = 4;
+
 constexpr std::string_view core_tag = "tag:yaml.org,2002:";
 
 class Events final : public YAML::EventHandler {
@@ -248,7 +250,15 @@ bool begins_with_dashes(std::string_view text, const YAML::Mark& mark) noexcept 
 }  // namespace
 
 bool read_yaml(std::string_view text, NodeBuilder& builder) {
-  ViewBuffer buffer(text, tail_for(text));
+  // yaml-cpp looks at the first bytes for a mark of their encoding and puts them back: they must stand in one
+  // piece.
+  std::string whole;
+  std::string_view first = text;
+  std::string_view tail = tail_for(text);
+  if (text.size() < encoding_mark_size) {
+    first = whole.append(text).append(std::exchange(tail, {}));
+  }
+  ViewBuffer buffer(first, tail);
   std::istream stream(&buffer);
   const auto at = [&](const YAML::Mark& mark) {
     if (offset_of(mark) >= text.size()) {
