@@ -1,4 +1,5 @@
-// Documents as an attacker writes them: the loader, the model and every check must end, whatever stands there.
+// Documents as an attacker writes them: the loader, the model and every check must end, whatever stands
+// there.
 // "%%%%" on a line of its own begins the next file: api.yaml, b.yaml, sub/c.json.
 #include <array>
 #include <cstddef>

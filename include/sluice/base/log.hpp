@@ -50,8 +50,8 @@ struct Field {
 struct Settings {
   Level level = Level::info;
   Format format = Format::json;
-  std::string output = "stderr";  ///< "stderr", "stdout" or a path
-  std::size_t workers = 1;        ///< shards of the writer for access lines: one a worker
+  std::string output = "stderr";                    ///< "stderr", "stdout" or a path
+  std::size_t workers = 1;                          ///< shards of the writer for access lines: one a worker
   std::size_t shard_bytes = std::size_t{4} << 20U;  ///< of a shard until it is written (limits.log_buffer)
 };
 

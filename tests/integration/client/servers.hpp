@@ -33,7 +33,8 @@ class Nginx {
     configuration_ = folder.write("nginx.conf", text + http + "}\n");
   }
   void start() {
-    std::filesystem::remove(folder_.path() + "/nginx.sock");  // one that was killed leaves it, and could not bind
+    std::filesystem::remove(folder_.path() +
+                            "/nginx.sock");  // one that was killed leaves it, and could not bind
     process_ = std::make_unique<Process>(std::vector<std::string>{find_program("nginx"), "-c", configuration_,
                                                                   "-e", folder_.path() + "/error.log", "-p",
                                                                   folder_.path()});

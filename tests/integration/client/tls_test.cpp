@@ -41,9 +41,10 @@ class OverTls : public ClientTest {
   }
   [[nodiscard]] std::string block(std::uint16_t where, const std::string& name,
                                   const std::string& more) const {
-    return "server { listen 127.0.0.1:" + std::to_string(where) + " ssl; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate " + folder.path() +
-           "/" + name + ".pem; ssl_certificate_key " + folder.path() + "/" + name + ".key; " + more +
-           " root " + folder.path() +
+    return "server { listen 127.0.0.1:" + std::to_string(where) +
+           " ssl; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate " + folder.path() + "/" + name +
+           ".pem; ssl_certificate_key " + folder.path() + "/" + name + ".key; " + more + " root " +
+           folder.path() +
            "/www; location = /who { return 200 \"$ssl_protocol $ssl_server_name $ssl_client_s_dn\"; } }\n";
   }
   // All origins of the test with its CA.

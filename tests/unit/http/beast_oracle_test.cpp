@@ -1,5 +1,6 @@
-// An independent reader of HTTP/1.1, Boost.Beast's, judges ours: whatever our parsers accept, Beast accepts too and
-// understands in the same way, over the conformance data and over mutations of it; and it reads what we write.
+// An independent reader of HTTP/1.1, Boost.Beast's, judges ours: whatever our parsers accept, Beast accepts
+// too and understands in the same way, over the conformance data and over mutations of it; and it reads what
+// we write.
 #include <filesystem>
 #include <random>
 #include <string>
@@ -12,6 +13,7 @@
 #include "sluice/http/h1/chunk.hpp"
 #include "sluice/http/h1/parser.hpp"
 #include "sluice/http/h1/writer.hpp"
+
 #include "unit/http/conformance_data.hpp"
 
 namespace sluice::http::h1 {
@@ -108,8 +110,8 @@ std::optional<Reading> read_beast(std::string_view input) {
   return reading;
 }
 
-/// What both must agree on. Ours takes Expect out of the head and Host from an absolute target; Beast adds trailers
-/// to the fields and orders fields of one name together.
+/// What both must agree on. Ours takes Expect out of the head and Host from an absolute target; Beast adds
+/// trailers to the fields and orders fields of one name together.
 Reading comparable(Reading reading) {
   const bool absolute = !reading.target.starts_with("/");
   std::erase_if(reading.fields, [&](const std::string& field) {
@@ -120,7 +122,8 @@ Reading comparable(Reading reading) {
   return reading;
 }
 
-/// Beast refuses a Connection or Upgrade field that is no list of tokens; ours, like most servers, looks for the tokens it knows.
+/// Beast refuses a Connection or Upgrade field that is no list of tokens; ours, like most servers, looks for
+/// the tokens it knows.
 bool has_odd_connection_field(const Reading& reading) {
   return std::any_of(reading.fields.begin(), reading.fields.end(), [](const std::string& field) {
     const std::size_t colon = field.find(':');
@@ -140,7 +143,8 @@ bool has_odd_connection_field(const Reading& reading) {
   });
 }
 
-/// Returns whether ours accepted. `head_only`: Beast 1.81 asserts in some chunk headers, which are then left out.
+/// Returns whether ours accepted. `head_only`: Beast 1.81 asserts in some chunk headers, which are then left
+/// out.
 bool compare(std::string input, bool head_only) {
   if (head_only) {
     RequestHeadParser parser;
@@ -203,9 +207,15 @@ TEST(BeastOracle, AgreesOnMutations) {
       std::string mutated = input;
       const std::size_t at = random() % mutated.size();
       switch (random() % 3) {
-        case 0: mutated[at] = alphabet[random() % alphabet.size()]; break;
-        case 1: mutated.erase(at, 1); break;
-        default: mutated.insert(at, 1, alphabet[random() % alphabet.size()]); break;
+        case 0:
+          mutated[at] = alphabet[random() % alphabet.size()];
+          break;
+        case 1:
+          mutated.erase(at, 1);
+          break;
+        default:
+          mutated.insert(at, 1, alphabet[random() % alphabet.size()]);
+          break;
       }
       accepted += compare(mutated, true) ? 1U : 0U;
       if (HasFailure()) {

@@ -1,12 +1,12 @@
 /// Reads the data of tests/conformance/http1 (its README has the format).
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "sluice/base/json.hpp"
 

@@ -9,6 +9,7 @@
 #include "sluice/base/json.hpp"
 #include "sluice/http/h1/chunk.hpp"
 #include "sluice/http/h1/parser.hpp"
+
 #include "unit/http/conformance_data.hpp"
 
 namespace sluice::http::h1 {
