@@ -101,10 +101,15 @@ void read_log(Section& root, const spec::Node& node) {
 
 void read_trusted_proxies(Section& root) {
   for (const auto& [text, node] : root.texts("trusted_proxies")) {
+    if (text == "unix") {
+      root.context().config.trust_unix = true;
+      continue;
+    }
     const Result<void> added = root.context().config.trusted_proxies.add(text);
     if (added.has_error()) {
       root.error(*node, "bad-address", "`trusted_proxies`: " + added.error().detail,
-                 "write an address (192.0.2.7) or a network (10.0.0.0/8, fd00::/8)");
+                 "write an address (192.0.2.7), a network (10.0.0.0/8, fd00::/8), or unix for peers of unix "
+                 "sockets");
     }
   }
 }
@@ -168,6 +173,7 @@ void read_gateway(Section& root, const spec::Node& node) {
       section.error(*at, "bad-domain", "\"" + text + "\" is no domain",
                     "write a host name without scheme, port and path, or `*.` and a host name; "
                     "international names in their xn-- form");
+      gateway.domains.push_back(text);  // not a gateway for every other host
     } else {
       gateway.domains.push_back(std::move(domain));
     }

@@ -30,6 +30,9 @@ bool read_mapping(Section& section, const std::string& id, MappedTargets& target
                   "write http://HOST:PORT/, https://HOST/ or unix:/PATH");
     return true;
   }
+  if (const spec::Node* account = section.node("service_account")) {
+    section.not_built(*account, "`service_account` of what a URL leads to");
+  }
   targets.emplace_back(id, gateway::MappedTarget{url.value()});
   return true;
 }
@@ -236,11 +239,15 @@ void read_functions(Section& root) {
         function.text("handler");
         function.path("directory");
         function.map("env", true);
-        function.duration("timeout", std::chrono::milliseconds(1), std::chrono::hours(1));
+        const auto timeout =
+            function.duration("timeout", std::chrono::milliseconds(1), std::chrono::hours(1));
         function.size("memory", mib, 65536 * mib);
         function.count("workers", 1, 1000);
         function.text("service_account");
         if (read_mapping(function, id, config.functions)) {
+          if (!config.functions.empty() && config.functions.back().first == id) {
+            config.functions.back().second.timeout = timeout;
+          }
           refuse_beside_url(function, {"runtime", "handler", "directory", "env", "memory", "workers"},
                             "a function");
           return;

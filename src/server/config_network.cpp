@@ -166,6 +166,14 @@ void read_listeners(Section& root) {
         second.place, "repeated-listener",
         second.name() + " is listened on twice, the other time in line " + std::to_string(first.place.line));
   };
+  if (config.admin) {
+    const auto taken =
+        std::find_if(config.listeners.begin(), config.listeners.end(),
+                     [&](const ListenerConfig& one) { return same_place(*config.admin, one); });
+    if (taken != config.listeners.end()) {
+      complain(*config.admin, *taken);
+    }
+  }
   for (std::size_t index = 0; index < config.listeners.size(); ++index) {
     const ListenerConfig& listener = config.listeners[index];
     for (std::size_t earlier = 0; earlier < index; ++earlier) {
@@ -173,9 +181,6 @@ void read_listeners(Section& root) {
         complain(listener, config.listeners[earlier]);
         break;
       }
-    }
-    if (config.admin && same_place(*config.admin, listener)) {
-      complain(*config.admin, listener);
     }
     if (listener.tls && config.certificates.empty() && !root.has("certificates")) {
       root.diagnostics().error(listener.place, "no-certificate",

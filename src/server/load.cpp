@@ -161,6 +161,7 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
   if (!diagnostics.has_errors()) {
     gateway::SnapshotSettings settings;
     settings.trusted_proxies = config.trusted_proxies;
+    settings.trust_unix = config.trust_unix;
     settings.service_domain = config.service_domain;
     settings.metrics = metrics;
     loaded.snapshot = gateway::Snapshot::make(std::move(gateways), std::move(settings), version);

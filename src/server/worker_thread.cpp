@@ -174,7 +174,7 @@ void WorkerThread::abort_connections() {
 
 bool WorkerThread::trusts(const net::Endpoints& endpoints) const {
   if (endpoints.peer_address == "unix") {
-    return true;
+    return state_->snapshot->settings().trust_unix;
   }
   const net::IpSet& proxies = state_->snapshot->settings().trusted_proxies;
   if (proxies.empty()) {

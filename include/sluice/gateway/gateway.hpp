@@ -70,6 +70,7 @@ class Gateway {
 /// Settings that hold for every request whatever its gateway.
 struct SnapshotSettings {
   net::IpSet trusted_proxies;
+  bool trust_unix = false;             ///< `unix` in trusted_proxies: peers of unix sockets are believed
   std::string service_domain;          ///< empty: none
   MetricsRegistry* metrics = nullptr;  ///< counts requests that reach no gateway; nullptr: not counted
 };

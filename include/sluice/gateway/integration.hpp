@@ -78,6 +78,7 @@ class Integration {
 /// A target that the configuration maps an id to.
 struct MappedTarget {
   client::Url url;
+  std::optional<Duration> timeout{};  ///< of a function's call, within the gateway's `timeout`
 };
 
 /// Who compiles: `check` knows no configuration, `serve --spec` calls no cloud, `serve --config` has

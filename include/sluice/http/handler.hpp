@@ -25,7 +25,7 @@ struct ConnectionInfo {
   std::uint16_t local_port = 0;
   bool secure = false;
   const net::TlsInfo* tls = nullptr;  ///< nullptr for plain connections
-  bool peer_trusted = false;          ///< the socket's peer is in trusted_proxies (or a unix socket)
+  bool peer_trusted = false;          ///< the socket's peer is in trusted_proxies (`unix`: of a unix socket)
 };
 
 /// What the access log and the metrics say of a request; filled on the way, written once in finished().

@@ -77,6 +77,7 @@ struct Config {
   gateway::Profile profile = gateway::Profile::open;
   std::string service_domain;
   net::IpSet trusted_proxies;
+  bool trust_unix = false;  ///< `unix` in trusted_proxies
   bool watch = false;
   std::vector<GatewayConfig> gateways;
   std::vector<CertificateConfig> certificates;

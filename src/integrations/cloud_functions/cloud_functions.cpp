@@ -33,11 +33,12 @@ class CloudFunction final : public gateway::Integration {
       co_return prepared.error();
     }
     // A function runs to its end even where its client has gone: the exchange's own token is not heeded.
-    CallDeadline deadline(exchange.context.worker, exchange.deadline);
+    const std::optional<SteadyTime> until = call_deadline(exchange);
+    CallDeadline deadline(exchange.context.worker, until);
     client::CallOptions options;
     options.connect_timeout = connect_timeout_;
     options.read_timeout = read_timeout_;
-    options.head_deadline = exchange.deadline;
+    options.head_deadline = until;
     options.cancel = &deadline.token();
     Result<http::Response> response = co_await exchange.services.http_client.send(*prepared, options);
     if (!response) {
@@ -90,6 +91,8 @@ class CloudFunction final : public gateway::Integration {
   void read_options(gateway::BuildContext& context, spec::ObjectReader& reader);
   [[nodiscard]] Result<client::ClientRequest> prepare(const gateway::Exchange& exchange,
                                                       std::string_view body) const;
+  /// The gateway's `timeout`, or the function's own where that ends earlier.
+  [[nodiscard]] std::optional<SteadyTime> call_deadline(const gateway::Exchange& exchange) const;
   static Error call_failed(Error error);
   static Error answer_failed(Error error);
 
@@ -106,7 +109,16 @@ class CloudFunction final : public gateway::Integration {
   std::size_t answer_limit_ = 0;
   Duration connect_timeout_{};
   Duration read_timeout_{};
+  std::optional<Duration> timeout_{};
 };
+
+std::optional<SteadyTime> CloudFunction::call_deadline(const gateway::Exchange& exchange) const {
+  if (!timeout_) {
+    return exchange.deadline;
+  }
+  const SteadyTime own = Clock::real().steady() + *timeout_;
+  return exchange.deadline && *exchange.deadline < own ? *exchange.deadline : own;
+}
 
 Result<client::ClientRequest> CloudFunction::prepare(const gateway::Exchange& exchange,
                                                      std::string_view body) const {
@@ -224,6 +236,7 @@ IntegrationPtr CloudFunction::build(gateway::BuildContext& context, const spec::
   result->mapped_ = target != nullptr;
   if (target != nullptr) {
     result->url_ = target->url;
+    result->timeout_ = target->timeout;
   } else {
     // Never called; for `explain`.
     Result<client::Url> cloud =
