@@ -481,7 +481,10 @@ net::Awaitable<void> Daemon::drain() {
 net::Awaitable<void> Daemon::feed_watchdog(Duration interval) {
   while (true) {
     manager_.notify("WATCHDOG=1");
-    co_await control_->wheel().sleep(interval);
+    const bool slept = co_await control_->wheel().sleep(interval);
+    if (!slept) {
+      co_return;
+    }
     // A worker that hangs must not be covered up.
     std::function<void(WorkerThread&)> nothing = [](WorkerThread&) {};
     while (!co_await on_all_workers(nothing)) {
@@ -513,6 +516,10 @@ int Daemon::run() {
   for (const auto& worker : workers_) {
     worker->join();
   }
+  // Coroutines that wait for the clock end now: nobody else would free their frames.
+  control_->wheel().stop();
+  control_->context().restart();
+  control_->context().poll();
   if (!clean_) {
     end_now();
   }

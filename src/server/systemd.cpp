@@ -77,7 +77,7 @@ void ServiceManager::notify(std::string_view state) const {
     address.sun_path[0] = '\0';  // the abstract name space
   }
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + notify_socket_.size());
-  static_cast<void>(::sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL,
+  static_cast<void>(::sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
                              reinterpret_cast<const sockaddr*>(&address), size));
   ::close(descriptor);
 }

@@ -85,6 +85,11 @@ void WorkerThread::start() {
     const std::string name = "worker-" + std::to_string(worker_.index());
     ::pthread_setname_np(::pthread_self(), name.c_str());
     worker_.context().run();
+    // Coroutines that wait for the clock end now: nobody else would free their frames.
+    worker_.wheel().stop();
+    abort_connections();
+    worker_.context().restart();
+    worker_.context().poll();
   });
 }
 

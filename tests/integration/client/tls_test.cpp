@@ -57,6 +57,7 @@ class OverTls : public ClientTest {
         settings.upstreams.emplace_back(secure(each, host), tls);
       }
     }
+    settings.connect_retry = 20s;  // a busy machine may start nginx slowly
     use(settings);
   }
   static Origin secure(std::uint16_t where, const char* host = "localhost") {
