@@ -17,6 +17,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from daemon import SLUICE, Daemon, free_port, wait_for_port  # noqa: E402
+from upstream import Upstream, echo  # noqa: E402
 
 
 @pytest.fixture
@@ -26,6 +27,34 @@ def start(tmp_path):
         def begin(files, configuration=None, name="daemon", **keywords):
             return stack.enter_context(Daemon(tmp_path / name, files, configuration, **keywords))
         yield begin
+
+
+@pytest.fixture
+def upstream():
+    """upstream(handler…) → a running Upstream, an HTTP server that notes what it gets."""
+    with contextlib.ExitStack() as stack:
+        def begin(handler=echo, **keywords):
+            return stack.enter_context(Upstream(handler, **keywords))
+        yield begin
+
+
+def paths(operations: dict, **top) -> str:
+    """A document of {"/path": {"get": integration…}} or {"/path": integration} for any method; `parameters` of an
+    integration are the operation's. `top`: further keys of the document."""
+    methods = {"get", "head", "post", "put", "delete", "options", "patch", "trace"}
+    written = {}
+    for path, item in operations.items():
+        if "type" in item:
+            item = {"x-yc-apigateway-any-method": item}
+        operation = {}
+        for method, integration in item.items():
+            integration = dict(integration)
+            rest = {key: integration.pop(key) for key in ("parameters", "operationId", "security") if key in integration}
+            operation[method] = {**rest, "x-yc-apigateway-integration": integration} if "type" in integration \
+                else {**rest, **integration}
+            assert method in methods or method.startswith("x-yc-")
+        written[path] = operation
+    return json.dumps({"openapi": "3.0.0", "info": {"title": "test", "version": "1"}, "paths": written, **top}, indent=1)
 
 
 @dataclasses.dataclass

@@ -210,6 +210,13 @@ Result<void> Http::merge_query(const parameters::Values& values, std::string_vie
     return {};
   }
   const std::size_t question = std::min(target.find('?'), target.size());
+  if (query_entries_.empty() && !omit_empty_query_ && question == target.size()) {
+    // Nothing to merge: the query's bytes pass unchanged.
+    if (!query.empty()) {
+      target.append("?").append(query);
+    }
+    return {};
+  }
   const std::string own = target.substr(std::min(question + 1, target.size()));
   target.resize(question);
   bool first = true;
