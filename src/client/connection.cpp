@@ -29,7 +29,7 @@ Connection::Connection(net::Worker& worker, std::unique_ptr<net::Stream> stream,
 void Connection::make_idle(Pool& owner, Duration idle_timeout) {
   owner_ = &owner;
   state_ = State::idle;
-  reused_ = true;
+  ++exchanges_;
   looked_ = false;
   idle_timeout_ = idle_timeout;
   idle_since_ = worker_.wheel().now();
@@ -152,7 +152,7 @@ void Connection::on_readable(void* context, net::IoStatus /*status*/) noexcept {
     return;
   }
   // The peer closed it, or sent what nobody asked for: no exchange can be started on it any more.
-  self->owner_->on_idle_end(*self);
+  self->owner_->on_idle_end(*self, Pool::EndedBy::upstream);
 }
 
 void Connection::on_timer(void* context) noexcept {
@@ -164,7 +164,7 @@ void Connection::on_timer(void* context) noexcept {
   }
   const bool first_look = !std::exchange(self->looked_, true);
   if (!first_look || self->idle_timeout_ <= second_look || self->peer_has_closed()) {
-    self->owner_->on_idle_end(*self);
+    self->owner_->on_idle_end(*self, Pool::EndedBy::pool);
     return;
   }
   self->timer_.arm_at(self->idle_since_ + self->idle_timeout_);

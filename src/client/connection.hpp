@@ -80,7 +80,9 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   [[nodiscard]] bool is_open() const noexcept { return state_ != State::closed; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   /// Whether it has carried an exchange before the present one.
-  [[nodiscard]] bool reused() const noexcept { return reused_; }
+  [[nodiscard]] bool reused() const noexcept { return exchanges_ > 0; }
+  /// Whether it has carried several: the upstream keeps its connections.
+  [[nodiscard]] bool kept() const noexcept { return exchanges_ > 1; }
 
  private:
   enum class State : std::uint8_t { busy, idle, closed };
@@ -101,12 +103,12 @@ class Connection : public boost::intrusive_ref_counter<Connection, boost::thread
   Pool* owner_ = nullptr;
   net::Waiter arrival_;
   std::uint64_t generation_;
+  std::uint64_t exchanges_ = 0;  // that have ended well
   State state_ = State::busy;
   Abort abort_ = Abort::none;
   bool waiting_ = false;
   bool happened_ = false;  // an event came that nobody has looked after yet
-  bool reused_ = false;
-  bool looked_ = false;  // peer_has_closed() was asked in this idle time
+  bool looked_ = false;    // peer_has_closed() was asked in this idle time
 };
 
 }  // namespace sluice::client

@@ -139,6 +139,8 @@ net::Awaitable<Result<http::Response>> Client::send(ClientRequest& request, cons
             method,           RequestBody(request, method, settings_.kept_body),
             pool.authority(), {std::min(settings_.header_bytes, worker_.buffers().buffer_size()), 256}};
   bool fresh_only = false;
+  bool sent_before = false;
+  std::optional<SteadyTime> retry_until;
   for (unsigned attempts = 1;; ++attempts) {
     const SteadyTime started = record == nullptr ? SteadyTime{} : Clock::real().steady();
     ConnectionPtr connection = fresh_only ? nullptr : take_idle(pool, idempotent);
@@ -151,6 +153,7 @@ net::Awaitable<Result<http::Response>> Client::send(ClientRequest& request, cons
       connection = std::move(*acquired);
     }
     const bool reused = connection->reused();
+    const bool kept = connection->kept();
     counts_.reused += reused ? 1U : 0U;
     if (record != nullptr) {
       record->attempts = attempts;
@@ -166,17 +169,29 @@ net::Awaitable<Result<http::Response>> Client::send(ClientRequest& request, cons
     if (response.has_value() || response.error().code != ErrorCode::closed) {
       co_return response;
     }
-    // backends.md, "Retries": what was never sent may be sent by any method; what was, once more at most, and
-    // only where the peer is known to have dropped an old connection.
+    if (kept) {
+      pool.on_break();
+    }
+    // backends.md, "Retries": what was never sent may be sent by any method, within the time for connects;
+    // what was, once more at most, and only where the peer is known to have dropped an old connection: this
+    // one, or others at the same moment.
     const bool may_be_stale = reused && !attempt.answered;
-    const bool again = attempts == 1 && may_be_stale &&
-                       (attempt.sent ? idempotent && call.body.can_rewind() : call.body.can_resume());
+    bool again = !attempt.answered && !sent_before && idempotent && call.body.can_rewind();
+    if (again && attempt.sent && !reused) {
+      again = co_await pool.broke_with_others(options.cancel);
+    }
+    if (!attempt.sent) {
+      const SteadyTime now = Clock::real().steady();
+      retry_until = retry_until.value_or(now + settings_.connect_retry);
+      again = call.body.can_resume() && (attempts == 1 || now < *retry_until);
+    }
     if (!again) {
       Error error = std::move(response).error();
       error.retry = may_be_stale ? Retry::reused_only : Retry::no;
       co_return error;
     }
     if (attempt.sent) {
+      sent_before = true;
       call.body.rewind();
     }
     ++counts_.retried;

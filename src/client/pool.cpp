@@ -10,6 +10,7 @@ namespace {
 // More than this many calls a connection in the queue will hardly be served in time: better to say so at
 // once.
 constexpr std::size_t waits_per_connection = 8;
+constexpr Duration settle_time = std::chrono::milliseconds(25);
 
 }  // namespace
 
@@ -36,8 +37,40 @@ ConnectionPtr Pool::take_idle() noexcept {
   return connection;
 }
 
+void Pool::on_break() noexcept {
+  last_break_ = Clock::real().steady();
+  settled_at_ = last_break_ + settle_time;
+}
+
+net::Awaitable<void> Pool::settle(net::CancelToken* cancel) {
+  for (SteadyTime now = Clock::real().steady(); now < settled_at_; now = Clock::real().steady()) {
+    if (cancel != nullptr && cancel->cancelled()) {
+      co_return;  // connecting says so
+    }
+    co_await shared_.worker.wheel().sleep(settled_at_ - now, cancel);
+  }
+  settled_at_ = {};
+}
+
+net::Awaitable<bool> Pool::broke_with_others(net::CancelToken* cancel) {
+  const SteadyTime since = Clock::real().steady() - settle_time;
+  if (last_break_ < since) {
+    ++visitors_;
+    co_await shared_.worker.wheel().sleep(settle_time, cancel);
+    --visitors_;
+  }
+  co_return last_break_ >= since;
+}
+
 net::Awaitable<Result<ConnectionPtr>> Pool::acquire(AcquireLimits limits, bool allow_idle) {
   ++visitors_;
+  if (settled_at_ != SteadyTime{}) {
+    co_await settle(limits.cancel);
+    if (ConnectionPtr idle = allow_idle ? take_idle() : nullptr) {
+      --visitors_;
+      co_return idle;
+    }
+  }
   if (total_ >= settings_.connections_per_origin) {
     Result<ConnectionPtr> turn = co_await wait_for_turn(limits, allow_idle);
     if (turn.has_error() || *turn != nullptr) {
@@ -163,7 +196,10 @@ void Pool::discard(ConnectionPtr connection, bool reset) noexcept {
   pass_turn();
 }
 
-void Pool::on_idle_end(Connection& connection) noexcept {
+void Pool::on_idle_end(Connection& connection, EndedBy whose) noexcept {
+  if (whose == EndedBy::upstream && connection.kept()) {
+    on_break();
+  }
   const auto at = std::find_if(idle_.begin(), idle_.end(), [&connection](const ConnectionPtr& each) {
     return each.get() == &connection;
   });
@@ -180,7 +216,7 @@ void Pool::on_idle_end(Connection& connection) noexcept {
 
 void Pool::close_idle() noexcept {
   while (!idle_.empty()) {
-    on_idle_end(*idle_.back());
+    on_idle_end(*idle_.back(), EndedBy::pool);
   }
 }
 

@@ -50,8 +50,16 @@ class Pool {
   /// After one that did not: closes it.
   void discard(ConnectionPtr connection, bool reset = false) noexcept;
 
+  enum class EndedBy : std::uint8_t { pool, upstream };
   /// An idle connection ended (FIN, reset, unasked bytes, idle timeout).
-  void on_idle_end(Connection& connection) noexcept;
+  void on_idle_end(Connection& connection, EndedBy whose) noexcept;
+  /// The upstream ended a connection that it had kept before. One that dies loses its connections before its
+  /// listener: what connects in between is taken, and broken with the request on it. So new connections wait
+  /// a moment.
+  void on_break() noexcept;
+  /// A new connection broke with a request on it. Whether connections that had been kept broke at the same
+  /// moment, within settle_time before or after: then it is the upstream that ended, whatever it was sent.
+  net::Awaitable<bool> broke_with_others(net::CancelToken* cancel);
   void close_idle() noexcept;
   /// TLS settings changed: what is connected now is not used for another call.
   void renew(TlsSettings tls) noexcept;
@@ -68,6 +76,7 @@ class Pool {
     bool idle_will_do = false;
     enum class Outcome : std::uint8_t { none, turn, timeout, cancelled } outcome = Outcome::none;
   };
+  net::Awaitable<void> settle(net::CancelToken* cancel);
   net::Awaitable<Result<ConnectionPtr>> wait_for_turn(AcquireLimits limits, bool allow_idle);
   void end_wait(Wait& wait, Wait::Outcome outcome);
   void pass_turn();
@@ -84,6 +93,8 @@ class Pool {
   std::size_t total_ = 0;     // idle, busy and connecting
   std::size_t visitors_ = 0;  // coroutines inside acquire()
   std::uint64_t generation_ = 0;
+  SteadyTime settled_at_{};  // no new connection before
+  SteadyTime last_break_{};
 };
 
 /// Keeps a connection for one call; when destroyed, the connection is closed unless it was given back.

@@ -229,7 +229,9 @@ net::Awaitable<void> BodySender::run(BodySenderPtr self) {
     self->connection_->watch_deadline();
     Result<void> more = co_await self->body_.take_more();
     if (more.has_error()) {
-      self->body_error_ = std::move(more).error();
+      if (!self->stop_) {  // else it is the end of the reading that stop() wants
+        self->body_error_ = std::move(more).error();
+      }
       if (!self->head_came_) {
         self->connection_->abort(Abort::body_failed);
       }

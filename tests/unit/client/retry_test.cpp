@@ -99,6 +99,58 @@ TEST_F(Retries, NotOnAFreshConnection) {
   EXPECT_EQ(requests_seen, 1);
 }
 
+// One connection that had been kept, and a new one that was opened because the upstream had stopped to
+// answer.
+TEST_F(Retries, OnAFreshConnectionWhereOldOnesBrokeWithIt) {
+  std::mutex seen_mutex;
+  std::map<std::string, int> seen;
+  std::atomic<bool> dying = false;
+  std::atomic<int> held = 0;
+  RawServer server([&](Peer& peer) {
+    for (std::string head = peer.read_head(); !head.empty(); head = peer.read_head()) {
+      {
+        const std::lock_guard lock(seen_mutex);
+        ++seen[head.substr(0, head.find("\r\n"))];
+      }
+      if (dying) {
+        ++held;
+        while (held < 2) {
+          Peer::sleep(1);
+        }
+        // As the kernel does: the connection that was opened last goes first.
+        Peer::sleep(peer.number() == 0 ? 5 : 0);
+        dying = false;
+        return;
+      }
+      peer.send(ok);
+    }
+  });
+  for (const char* path : {"/1", "/2"}) {
+    ASSERT_TRUE(call(get(server.port(), path)).has_value());
+  }
+  dying = true;
+  int done = 0;
+  int failed = 0;
+  struct Load {
+    static net::Awaitable<void> go(HttpClient& client, ClientRequest request, int& done, int& failed) {
+      const CallOptions options;
+      const Result<Answer> answer = co_await call_coroutine(client, request, options);
+      failed += answer.has_error() ? 1 : 0;
+      ++done;
+    }
+  };
+  for (const char* path : {"/3", "/4"}) {
+    net::asio::co_spawn(worker.context(), Load::go(*client, get(server.port(), path), done, failed),
+                        net::asio::detached);
+  }
+  wait_for([&done] { return done == 2; });
+  EXPECT_EQ(failed, 0);
+  client->close_idle();
+  server.stop();
+  EXPECT_EQ(seen["GET /3 HTTP/1.1"], 2);
+  EXPECT_EQ(seen["GET /4 HTTP/1.1"], 2);
+}
+
 TEST_F(Retries, OnlyOnce) {
   std::atomic<int> requests_seen = 0;
   RawServer server([&](Peer& peer) {
@@ -114,6 +166,49 @@ TEST_F(Retries, OnlyOnce) {
   ASSERT_TRUE(answer.has_error());
   EXPECT_EQ(answer.error().code, ErrorCode::closed);
   EXPECT_EQ(requests_seen, 3);
+}
+
+// As the kernel ends a process: first its connections, then, a moment later, its listener.
+TEST_F(Retries, ADyingUpstreamIsGivenAMoment) {
+  std::mutex seen_mutex;
+  std::vector<std::string> seen;
+  std::atomic<bool> dying = false;
+  std::atomic<bool> broken = false;
+  const RawServer::Serve serve = [&](Peer& peer) {
+    for (std::string head = peer.read_head(); !head.empty(); head = peer.read_head()) {
+      {
+        const std::lock_guard lock(seen_mutex);
+        seen.push_back(head.substr(0, head.find("\r\n")));
+      }
+      if (dying) {
+        broken = true;
+        return;
+      }
+      peer.send(ok);
+    }
+  };
+  auto server = std::make_unique<RawServer>(serve);
+  const std::uint16_t port = server->port();
+  for (const char* path : {"/1", "/2"}) {
+    ASSERT_TRUE(call(get(port, path)).has_value());
+  }
+  dying = true;
+  std::thread restart([&] {
+    while (!broken) {
+      Peer::sleep(1);
+    }
+    Peer::sleep(5);
+    server.reset();
+    dying = false;
+    Peer::sleep(100);
+    server = std::make_unique<RawServer>(serve, "127.0.0.1", port);
+  });
+  const Result<Answer> answer = call(get(port, "/3"));
+  restart.join();
+  ASSERT_TRUE(answer.has_value()) << answer.error().detail;
+  server->stop();
+  EXPECT_EQ(seen, (std::vector<std::string>{"GET /1 HTTP/1.1", "GET /2 HTTP/1.1", "GET /3 HTTP/1.1",
+                                            "GET /3 HTTP/1.1"}));
 }
 
 TEST_F(Retries, AKeptBodyGoesAgain) {

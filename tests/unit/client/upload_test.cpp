@@ -68,6 +68,17 @@ TEST_F(Upload, ChunkedWithTrailers) {
   }
 }
 
+TEST_F(Upload, AnUpstreamThatBreaksIsNotTheBodysFault) {
+  RawServer server([&](Peer& peer) {
+    peer.read_head();
+    peer.read_bytes(3);
+    peer.reset();
+  });
+  const Result<Answer> answer = call(stream(server.port(), {"abc", ""}, 0ms, 8));
+  ASSERT_TRUE(answer.has_error());
+  EXPECT_EQ(answer.error().code, ErrorCode::closed) << answer.error().detail;
+}
+
 TEST_F(Upload, WithItsLength) {
   std::string body;
   RawServer server([&](Peer& peer) {
