@@ -251,9 +251,9 @@ std::string MetricsRegistry::render() const {
     out += "# HELP " + name + ' ';
     append_escaped(out, family.help, false);
     out += "\n# TYPE " + name;
-    out += family.kind == Impl::Kind::counter     ? " counter\n"
-           : family.kind == Impl::Kind::histogram ? " histogram\n"
-                                                  : " gauge\n";
+    const bool counts =
+        family.kind == Impl::Kind::counter || (family.kind == Impl::Kind::gauge && name.ends_with("_total"));
+    out += counts ? " counter\n" : family.kind == Impl::Kind::histogram ? " histogram\n" : " gauge\n";
     for (const auto& [values, child] : family.children) {
       if (child.counter) {
         append_sample(out, name, child.labels, std::to_string(child.counter->value()));

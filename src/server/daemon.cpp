@@ -79,6 +79,8 @@ class Daemon final : public AdminBackend {
   void tell(const Diagnostics& diagnostics);
   void watch_files(const std::vector<std::string>& more);
   void register_gauges();
+  /// One gauge a certificate in force; those of `before` that are gone are dropped.
+  void register_certificates(const std::vector<std::pair<std::string, SystemTime>>& before);
   std::shared_ptr<const RuntimeState> make_state() const;
   /// Runs `job` on each worker's thread and waits until all have; false when that takes over 10 s.
   net::Awaitable<bool> on_all_workers(std::function<void(WorkerThread&)> job);
@@ -228,6 +230,18 @@ void Daemon::register_gauges() {
                    [this] { return static_cast<double>(version_); });
 }
 
+void Daemon::register_certificates(const std::vector<std::pair<std::string, SystemTime>>& before) {
+  constexpr std::string_view name = "sluice_certificate_expiry_timestamp_seconds";
+  for (const auto& [certificate, end] : before) {
+    registry_->remove_gauge(name, {certificate});
+  }
+  for (const auto& [certificate, end] : loaded_.certificates) {
+    const double seconds = std::chrono::duration<double>(end.time_since_epoch()).count();
+    registry_->gauge(name, "When a certificate ends, Unix time.", {"certificate"}, {certificate},
+                     [seconds] { return seconds; });
+  }
+}
+
 bool Daemon::start() {
   Diagnostics diagnostics;
   Prepared prepared = prepare(diagnostics);
@@ -248,6 +262,7 @@ bool Daemon::start() {
     workers_.push_back(std::make_unique<WorkerThread>(index, state, *limit_, *metrics_));
   }
   register_gauges();
+  register_certificates({});
   for (const auto& listener : prepared.listeners.added) {
     for (std::size_t index = 0; index < worker_count_; ++index) {
       workers_[index]->listen(listener->key, listener->listener->take(index), listener->tls);
@@ -308,7 +323,9 @@ net::Awaitable<void> Daemon::put_in_force(Prepared prepared) {
     }
     opened.push_back(std::move(one));
   }
+  const auto certificates = std::move(loaded_.certificates);
   loaded_ = std::move(prepared.loaded);
+  register_certificates(certificates);
   loaded_time_ = Clock::real().system();
   ++version_;
   limit_->set_most(loaded_.config.limits.connections.value_or(0));

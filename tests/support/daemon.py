@@ -36,14 +36,16 @@ def wait_for_port(port: int, alive=lambda: True, seconds: float = 60) -> None:
 
 class Daemon:
     """`files`: name → text, the first one is the document of the default gateway, unless `gateways` lists them.
-    `configuration`: further keys, as Python values; `listen` is a plain listener unless given."""
+    `configuration`: further keys, as Python values; `listen` is a plain listener unless given, and `ready_port` then tells
+    where it will listen."""
 
     def __init__(self, folder: pathlib.Path, files: dict[str, str], configuration: dict | None = None,
-                 arguments: list[str] | None = None, env: dict[str, str] | None = None):
+                 arguments: list[str] | None = None, env: dict[str, str] | None = None, ready_port: int | None = None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.admin_port = free_port()
+        self.ready_port = ready_port or self.port
         for name, text in files.items():
             self.write(name, text)
         self.log_file = self.folder / "access.log"
@@ -75,7 +77,7 @@ class Daemon:
                                             stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
                                             env={**os.environ, **self.env})
         try:
-            wait_for_port(self.port, lambda: self.process.poll() is None)
+            wait_for_port(self.ready_port, lambda: self.process.poll() is None)
         except RuntimeError as error:
             self.stop()
             raise RuntimeError(f"{error}:\n{self.stderr()}") from error

@@ -143,6 +143,10 @@ class Upstream:
 
     def close(self) -> None:
         """Ends the listener and all connections."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        except OSError:
+            pass
         self.listener.close()
         with self.lock:
             for connection in self.open:

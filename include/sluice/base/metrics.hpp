@@ -97,7 +97,7 @@ class MetricsRegistry {
   Level& level(std::string_view name, std::string_view help, const std::vector<std::string>& label_names = {},
                const LabelValues& labels = {});
   /// A gauge is asked for when it is rendered; `read` runs on the rendering thread, with the registry locked
-  /// (it must not call back). Named again it is replaced.
+  /// (it must not call back). Named again it is replaced. One whose name ends in _total is told as a counter.
   void gauge(std::string_view name, std::string_view help, const std::vector<std::string>& label_names,
              const LabelValues& labels, std::function<double()> read);
   /// Before what `read` looks at dies.

@@ -79,7 +79,10 @@ TEST(Metrics, GaugesAreReadWhenRenderedAndCanGo) {
   EXPECT_THAT(registry.render(), HasSubstr("g{pool=\"a\"} +Inf\n"));
   registry.gauge("g", "G.", {"pool"}, {"a"}, [] { return 7.0; });
   EXPECT_THAT(registry.render(), HasSubstr("g{pool=\"a\"} 7\n"));
+  registry.gauge("read_total", "R.", {}, {}, [] { return 3.0; });
+  EXPECT_THAT(registry.render(), HasSubstr("# TYPE read_total counter\nread_total 3\n"));
   registry.remove_gauge("g", {"a"});
+  registry.remove_gauge("read_total", {});
   registry.remove_gauge("unknown", {});
   EXPECT_EQ(registry.render(), "");
 }
