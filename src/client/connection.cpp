@@ -43,11 +43,12 @@ void Connection::make_busy() noexcept {
 }
 
 bool Connection::peer_has_closed() const noexcept {
-  if (stream_->tls() != nullptr || stream_->native_handle() < 0) {
+  const int socket = stream_->native_handle();
+  if (stream_->tls() != nullptr || socket < 0) {
     return !stream_->is_open();
   }
   char byte = 0;
-  const ssize_t got = ::recv(stream_->native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 

@@ -113,8 +113,8 @@ Result<BodySenderPtr> send_first(Call& call, Connection& connection, const std::
   if (chunked || data.size() <= small_body) {
     body.sent(data.size());
   }
-  BodySenderPtr sender(
-      new BodySender(&connection, std::move(body), std::move(first), chunked && body.ended()));
+  const bool last_chunk_sent = chunked && body.ended();
+  BodySenderPtr sender(new BodySender(&connection, std::move(body), std::move(first), last_chunk_sent));
   sender->start();
   return sender;
 }

@@ -237,8 +237,7 @@ net::Awaitable<void> WorkerThread::run_connection(WorkerThread& self, std::uniqu
   if (usable) {
     std::function<void(http::h1::ServerConnection&)> on_start =
         [&connection, &port](http::h1::ServerConnection& handle) { port->ready(connection, handle); };
-    co_await http::h1::serve_connection(self.shared_, std::move(stream), std::move(info),
-                                        std::move(on_start));
+    co_await http::h1::serve_connection(self.shared_, std::move(stream), std::move(info), on_start);
     connection.handle = nullptr;
   }
   --self.connections_;
