@@ -105,16 +105,20 @@ StreamResult connect_unix(ConnectorShared& shared, const ConnectTarget& target) 
   return adopted(net::make_stream(std::move(socket)));
 }
 
+Result<std::shared_ptr<const net::TlsClientContext>> make_context(const UpstreamTls& files) {
+  net::TlsClientOptions options;
+  options.ca_file = files.ca_file;
+  options.certificate_file = files.certificate_file;
+  options.private_key_file = files.private_key_file;
+  return net::make_client_tls_context(options);
+}
+
 Result<std::shared_ptr<const net::TlsClientContext>> tls_context(ConnectorShared& shared, TlsSettings& tls) {
   const UpstreamTls& files = tls.files;
   const bool own = !files.ca_file.empty() || !files.certificate_file.empty();
   std::shared_ptr<const net::TlsClientContext>& context = own ? tls.context : shared.default_tls;
   if (!context) {
-    net::TlsClientOptions options;
-    options.ca_file = files.ca_file;
-    options.certificate_file = files.certificate_file;
-    options.private_key_file = files.private_key_file;
-    Result<std::shared_ptr<const net::TlsClientContext>> made = net::make_client_tls_context(options);
+    Result<std::shared_ptr<const net::TlsClientContext>> made = make_context(files);
     if (made.has_error()) {
       return made;
     }
@@ -170,10 +174,25 @@ bool may_pass(const Error& error) noexcept {
 
 }  // namespace
 
+Result<void> UpstreamTls::read_files() {
+  // The stamp first: a file that changes in between is read again the next time.
+  stamp = stamp_of(ca_file) + " " + stamp_of(certificate_file) + " " + stamp_of(private_key_file);
+  Result<std::shared_ptr<const net::TlsClientContext>> made = make_context(*this);
+  if (made.has_error()) {
+    return std::move(made).error();
+  }
+  context = std::move(*made);
+  return {};
+}
+
 TlsSettings make_tls_settings(UpstreamTls files) {
   TlsSettings settings;
-  settings.stamp = stamp_of(files.ca_file) + " " + stamp_of(files.certificate_file) + " " +
-                   stamp_of(files.private_key_file);
+  settings.stamp = files.stamp;
+  if (files.stamp.empty()) {
+    settings.stamp = stamp_of(files.ca_file) + " " + stamp_of(files.certificate_file) + " " +
+                     stamp_of(files.private_key_file);
+  }
+  settings.context = files.context;
   settings.files = std::move(files);
   return settings;
 }

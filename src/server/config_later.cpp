@@ -270,7 +270,7 @@ void read_functions(Section& root) {
           function.error(value, "missing-key",
                          "a function with `runtime` needs a `handler`, such as index.handler");
         }
-        function.not_built(value, "a function with `runtime`");
+        function.not_built(value, "a function with `runtime`", "its operations answer 501");
         config.functions_not_built.push_back(id);
       });
 }
@@ -304,7 +304,7 @@ void read_containers(Section& root) {
                     if (command.empty()) {
                       container.error(*container.node("command"), "empty-value", "`command` is empty");
                     }
-                    container.not_built(value, "a container with `command`");
+                    container.not_built(value, "a container with `command`", "its operations answer 501");
                     config.containers_not_built.push_back(id);
                   });
 }
@@ -315,6 +315,7 @@ void read_later_sections(Section& root) {
   struct Later {
     std::string_view key;
     void (*read)(Section& root, const spec::Node& node);
+    std::string_view effect = "has no effect";
   };
   constexpr std::array later{
       Later{"buckets", read_buckets},
@@ -322,7 +323,8 @@ void read_later_sections(Section& root) {
       Later{"streams", read_streams},
       Later{"databases", read_databases},
       Later{"acme", read_acme},
-      Later{"security_profiles", read_security_profiles},
+      Later{"security_profiles", read_security_profiles,
+            "gateways whose documents name one of them answer 501"},
       Later{"cluster", read_cluster},
       Later{"websocket_api", read_websocket_api},
       Later{"compression", read_compression},
@@ -330,7 +332,7 @@ void read_later_sections(Section& root) {
   for (const Later& section : later) {
     if (const spec::Node* node = root.node(section.key)) {
       section.read(root, *node);
-      root.not_built(*node, "`" + std::string(section.key) + "`");
+      root.not_built(*node, "`" + std::string(section.key) + "`", section.effect);
     }
   }
 }

@@ -204,8 +204,8 @@ void Section::keep_secret(const std::string& value) {
   remember_secret(value);
 }
 
-void Section::not_built(const spec::Node& at, std::string_view what) {
-  warning(at, "not-built", std::string(what) + " is not built in this version and has no effect");
+void Section::not_built(const spec::Node& at, std::string_view what, std::string_view effect) {
+  warning(at, "not-built", std::string(what) + " is not built in this version and " + std::string(effect));
 }
 
 std::string path_beside(const std::string& base_file, std::string_view path) {

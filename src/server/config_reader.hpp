@@ -64,8 +64,8 @@ class Section : public spec::ObjectReader {
 
   /// Keeps a value out of all messages and logs.
   void keep_secret(const std::string& value);
-  /// The [not-built] warning at a node.
-  void not_built(const spec::Node& at, std::string_view what);
+  /// The [not-built] warning at a node. `effect`: what comes of it.
+  void not_built(const spec::Node& at, std::string_view what, std::string_view effect = "has no effect");
   [[nodiscard]] ConfigContext& context() noexcept { return context_; }
 
  private:

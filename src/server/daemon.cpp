@@ -84,6 +84,8 @@ class Daemon final : public AdminBackend {
   std::shared_ptr<const RuntimeState> make_state() const;
   /// Runs `job` on each worker's thread and waits until all have; false when that takes over 10 s.
   net::Awaitable<bool> on_all_workers(std::function<void(WorkerThread&)> job);
+  /// Before the first listener opens: a signal then waits for the daemon to run.
+  void take_signals();
   void wait_for_signal();
   void on_signal(int number);
   net::Awaitable<void> drain();
@@ -148,6 +150,7 @@ Daemon::Prepared Daemon::prepare(Diagnostics& diagnostics) {
     worker_count_ = config.workers != 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
     registry_ = std::make_unique<MetricsRegistry>(worker_count_);
     control_ = std::make_unique<net::Worker>(worker_count_);
+    take_signals();
     listeners_ = std::make_unique<ListenerSet>(worker_count_, manager_.sockets());
     admin_ = std::make_unique<AdminServer>(*control_, *this);
   } else if (const std::size_t wanted =
@@ -423,6 +426,14 @@ net::Awaitable<std::string> Daemon::metrics() {
   co_return registry_->render();
 }
 
+void Daemon::take_signals() {
+  signals_ = std::make_unique<asio::basic_signal_set<net::Executor>>(control_->executor());
+  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT}) {
+    signals_->add(number);
+  }
+  wait_for_signal();
+}
+
 void Daemon::wait_for_signal() {
   signals_->async_wait([this](const boost::system::error_code& failed, int number) {
     if (!failed) {
@@ -514,11 +525,6 @@ int Daemon::run() {
   if (!start()) {
     return 1;
   }
-  signals_ = std::make_unique<asio::basic_signal_set<net::Executor>>(control_->executor());
-  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT}) {
-    signals_->add(number);
-  }
-  wait_for_signal();
   if (const auto interval = manager_.watchdog_interval()) {
     asio::co_spawn(control_->executor(), feed_watchdog(*interval), asio::detached);
   }

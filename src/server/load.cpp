@@ -62,15 +62,10 @@ void load_certificates(Loaded& loaded, Diagnostics& diagnostics) {
   loaded.tls = std::move(context.value());
 }
 
-/// The client reads these files again when it is configured; here they are only tried.
-void check_upstreams(const Config& config, Diagnostics& diagnostics) {
-  for (const UpstreamConfig& upstream : config.upstreams) {
-    net::TlsClientOptions options;
-    options.ca_file = upstream.tls.ca_file;
-    options.certificate_file = upstream.tls.certificate_file;
-    options.private_key_file = upstream.tls.private_key_file;
-    if (const auto made = net::make_client_tls_context(options); made.has_error()) {
-      diagnostics.error(upstream.place, "bad-certificate", made.error().detail);
+void read_upstreams_files(Config& config, Diagnostics& diagnostics) {
+  for (UpstreamConfig& upstream : config.upstreams) {
+    if (const Result<void> read = upstream.tls.read_files(); read.has_error()) {
+      diagnostics.error(upstream.place, "bad-certificate", read.error().detail);
     }
   }
 }
@@ -154,7 +149,7 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
     gateways.push_back(std::move(compiled));
   }
   load_certificates(loaded, diagnostics);
-  check_upstreams(config, diagnostics);
+  read_upstreams_files(loaded.config, diagnostics);
   std::sort(loaded.files.begin(), loaded.files.end());
   loaded.files.erase(std::unique(loaded.files.begin(), loaded.files.end()), loaded.files.end());
   diagnostics.sort();

@@ -215,6 +215,17 @@ def test_failures(daemon):
     assert status == 501
 
 
+def test_a_functions_own_timeout(express, tmp_path):
+    functions = {"express1": {"url": f"http://127.0.0.1:{express}/", "timeout": "300ms"},
+                 "gone1": {"url": "http://127.0.0.1:1/"}}
+    with Daemon(tmp_path / "timeout", {"functions.yaml": DOCUMENT}, {"functions": functions}) as daemon:
+        began = time.monotonic()
+        status, headers, body = daemon.get("/old/slow?ms=2000")
+        assert status == 504 and 0.2 < time.monotonic() - began < 1.8
+        assert json.loads(body)["requestId"] == headers["x-request-id"]
+        assert daemon.get("/old/slow?ms=10")[0] == 200
+
+
 def test_standalone_names_the_key_to_add(tmp_path):
     document = tmp_path / "functions.yaml"
     document.write_text(DOCUMENT)

@@ -165,6 +165,22 @@ def test_a_bad_reload_changes_nothing(start):
     assert "sluice_reload_last_failed 0" in daemon.admin("GET", "/metrics")[1].decode()
 
 
+def test_a_bad_reload_by_signal(start):
+    daemon = start({"a.yaml": document("v0")})
+    for number in range(1, 4):
+        daemon.write("a.yaml", document(f"v{number}").replace("type: dummy", "type: dumy", 1))
+        daemon.signal(signal.SIGHUP)
+        until = time.monotonic() + 20
+        while f'result="failed"}} {number}\n' not in daemon.admin("GET", "/metrics")[1].decode() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert f'result="failed"}} {number}\n' in daemon.admin("GET", "/metrics")[1].decode()
+        assert daemon.get("/version")[2] == b"version v0" and daemon.get("/hello/x")[2] == b"version v0 x"
+    assert json.loads(daemon.admin("GET", "/gateways")[1])[0]["last_error"][0]["line"] == 9
+    daemon.write("a.yaml", document("v4"))
+    daemon.signal(signal.SIGHUP)
+    wait_for_version(daemon, "v4")
+
+
 @pytest.mark.parametrize("damage", ["", "openapi: [", "openapi: 3.0.0\npaths: {}\npaths: {}\n", "\0\1\2", "a: &a [*a]"])
 def test_damaged_documents_keep_what_runs(start, damage):
     daemon = start({"a.yaml": document("v0")})

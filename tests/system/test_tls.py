@@ -218,7 +218,7 @@ class TestUpstreams:
         assert set(told) == {"message", "requestId"} and told["requestId"] == headers["x-request-id"]
         for word in ("localhost", "127.0.0.1", "certificate", "self", "verify", "CN=", *hidden):
             assert word not in told["message"].lower(), told
-        entry = daemon.access_log(1)[-1]
+        entry = next(one for one in daemon.access_log(1) if one["request_id"] == told["requestId"])
         assert entry["slug"] == "tls_failed" and "localhost" in entry["detail"]
         return entry["detail"]
 

@@ -14,6 +14,7 @@
 #include "sluice/base/result.hpp"
 #include "sluice/http/message.hpp"
 #include "sluice/net/cancel.hpp"
+#include "sluice/net/tls.hpp"
 #include "sluice/net/worker.hpp"
 
 namespace sluice::client {
@@ -39,9 +40,16 @@ Result<Url> parse_url(std::string_view text);
 
 /// TLS towards one origin (configuration `upstreams`). Paths are PEM files.
 struct UpstreamTls {
-  std::string ca_file;           ///< empty: the system's store
-  std::string certificate_file;  ///< client certificate; empty: none
-  std::string private_key_file;
+  std::string ca_file{};           ///< empty: the system's store
+  std::string certificate_file{};  ///< client certificate; empty: none
+  std::string private_key_file{};
+  /// Of read_files(); what clients share. Without it each client reads the files at its first handshake.
+  std::shared_ptr<const net::TlsClientContext> context{};
+  std::string stamp{};  ///< tells one version of the files from another
+
+  /// Reads the files now, so that what a file becomes later counts from the next reading on. Errors (config):
+  /// one that cannot be used.
+  Result<void> read_files();
 };
 
 struct ClientSettings {

@@ -160,6 +160,32 @@ TEST_F(OverTls, NewFilesMakeNewConnections) {
   EXPECT_EQ(answer.error().code, ErrorCode::tls_failed);
 }
 
+TEST_F(OverTls, FilesThatWereReadCountUntilTheyAreReadAgain) {
+  UpstreamTls tls;
+  tls.ca_file = ca_file;
+  ASSERT_TRUE(tls.read_files().has_value());
+  folder.write("ca.pem", "no certificate");
+  UpstreamTls later;
+  later.ca_file = ca_file;
+  EXPECT_EQ(later.read_files().error().code, ErrorCode::invalid);
+  ClientSettings settings;
+  settings.upstreams.emplace_back(secure(port), tls);
+  use(settings);
+  const Result<Answer> answer = ask(secure(port));
+  ASSERT_TRUE(answer.has_value()) << answer.error().detail;
+  // Read again and no different: connections stay.
+  folder.write("ca.pem", authority.pem());
+  ASSERT_TRUE(later.read_files().has_value());
+  settings.upstreams.front().second = later;
+  client->configure(settings);
+  EXPECT_EQ(client->counts().idle, 0U);
+  ASSERT_TRUE(ask(secure(port)).has_value());
+  ASSERT_TRUE(later.read_files().has_value());
+  settings.upstreams.front().second = later;
+  client->configure(settings);
+  EXPECT_EQ(client->counts().idle, 1U);
+}
+
 TEST_F(OverTls, AServerWithoutTlsIsNoTlsServer) {
   const std::uint16_t plain_port = free_port();
   TemporaryFolder plain_folder;
