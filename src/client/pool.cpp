@@ -10,7 +10,7 @@ namespace {
 // More than this many calls a connection in the queue will hardly be served in time: better to say so at
 // once.
 constexpr std::size_t waits_per_connection = 8;
-constexpr Duration settle_time = std::chrono::milliseconds(25);
+constexpr Duration settle_time = std::chrono::milliseconds(50);
 
 }  // namespace
 
