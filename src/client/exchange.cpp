@@ -257,7 +257,7 @@ net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease leas
   if (!connection.is_open()) {
     co_return connection.abort_error();
   }
-  const bool keep = http::is_idempotent(call.method);
+  const bool keep = connection.reused() && http::is_idempotent(call.method);
   if (Result<void> taken = call.body.take_ready(keep); taken.has_error()) {
     co_return std::move(taken).error();
   }

@@ -173,13 +173,9 @@ net::Awaitable<Result<http::Response>> Client::send(ClientRequest& request, cons
       pool.on_break();
     }
     // backends.md, "Retries": what was never sent may be sent by any method, within the time for connects;
-    // what was, once more at most, and only where the peer is known to have dropped an old connection: this
-    // one, or others at the same moment.
+    // what was, once more at most, and only where the peer is known to have dropped an old connection.
     const bool may_be_stale = reused && !attempt.answered;
-    bool again = !attempt.answered && !sent_before && idempotent && call.body.can_rewind();
-    if (again && attempt.sent && !reused) {
-      again = co_await pool.broke_with_others(options.cancel);
-    }
+    bool again = may_be_stale && !sent_before && idempotent && call.body.can_rewind();
     if (!attempt.sent) {
       const SteadyTime now = Clock::real().steady();
       retry_until = retry_until.value_or(now + settings_.connect_retry);

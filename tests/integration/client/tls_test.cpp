@@ -1,4 +1,6 @@
 // The client against nginx over TLS, with certificates of the test's own.
+#include <future>
+
 #include "integration/client/servers.hpp"
 #include "support/certificates.hpp"
 
@@ -202,11 +204,14 @@ TEST_F(OverTls, AServerWithoutTlsIsNoTlsServer) {
 TEST_F(OverTls, KilledBetweenTwoRequests) {
   ASSERT_TRUE(ask(secure(port)).has_value());
   nginx->kill();
-  std::thread later([this] {
+  std::promise<void> answered;
+  std::thread later([this, ended = answered.get_future()] {
     std::this_thread::sleep_for(300ms);
     nginx->start();
+    ended.wait();  // a process ends with the thread that started it
   });
   const Result<Answer> answer = ask(secure(port));
+  answered.set_value();
   later.join();
   ASSERT_TRUE(answer.has_value()) << answer.error().detail;
   EXPECT_EQ(answer->status, 200);
