@@ -27,8 +27,8 @@ Error bad_request(std::string message) {
   return downstream_error(ErrorCode::invalid, "bad_request", std::move(message));
 }
 
-/// Host and target of an absolute URL or a path.
-Result<void> read_url(http::Request& request, const std::string& url) {
+/// Host and target of an absolute URL or a path. A path that is refused is told in `refusal`.
+Result<void> read_url(http::Request& request, const std::string& url, std::optional<Error>& refusal) {
   std::string target = url.empty() || url.front() == '?' ? '/' + url : url;
   // A fragment is the browser's own and never sent.
   target = target.substr(0, target.find('#'));
@@ -48,21 +48,19 @@ Result<void> read_url(http::Request& request, const std::string& url) {
     return {};
   }
   if (auto assigned = request.path.assign(split->path); !assigned) {
-    const Error error = assigned.error();
-    const http::ProblemStatus status = http::problem_status(error);
-    return bad_request("the path " + request.raw_path + " is answered with " + std::to_string(status.status) +
-                       ": " + std::string(status.message));
+    refusal = assigned.error();
   }
   return {};
 }
 
-Result<void> read_request(http::Request& request, const ExplainRequest& input) {
+Result<void> read_request(http::Request& request, const ExplainRequest& input,
+                          std::optional<Error>& refusal) {
   if (!is_token(input.method)) {
     return bad_request("\"" + input.method + "\" is no HTTP method");
   }
   request.method_text = input.method;
   request.method = http::parse_method(input.method);
-  if (auto read = read_url(request, input.url); !read) {
+  if (auto read = read_url(request, input.url, refusal); !read) {
     return read;
   }
   for (const auto& [name, value] : input.headers) {
@@ -94,7 +92,7 @@ OrderedJson header_list(const http::Headers& headers) {
   for (const http::Headers::Field field : headers) {
     OrderedJson item = OrderedJson::object();
     item["name"] = std::string(field.name);
-    item["value"] = is_secret_name(field.name) ? std::string("***") : std::string(field.value);
+    item["value"] = std::string(field.value);
     list.push_back(std::move(item));
   }
   return list;
@@ -115,7 +113,7 @@ class Explainer {
   }
 
   Result<OrderedJson> run() {
-    if (auto read = read_request(request_, input_); !read) {
+    if (auto read = read_request(request_, input_, refusal_); !read) {
       return read.error();
     }
     if (input_.body) {
@@ -126,25 +124,47 @@ class Explainer {
     find_client_address(context_.client_address, request_.headers, connection_, {});
     find_traceparent(context_.trace_parent, request_.headers);
     out_["request"] = describe_request();
-    find_route();
+    if (!refusal_) {
+      find_route();
+    }
     out_["matched"] = plan_ != nullptr;
-    out_["candidates"] = describe_candidates();
+    out_["candidates"] = refusal_ ? OrderedJson::array() : describe_candidates();
     if (plan_ != nullptr) {
       describe_route();
     }
     describe_steps();
-    mask_json(out_);
+    mask_json(out_, credential_names());
     return std::move(out_);
   }
 
  private:
   static std::string make_id() { return "00000000-0000-4000-8000-000000000000"; }
 
+  /// What the document's own security schemes call a credential.
+  [[nodiscard]] std::vector<std::string> credential_names() const {
+    std::vector<std::string> names;
+    const spec::Document& document = *gateway_.api().document;
+    for (const spec::SecurityScheme& scheme : gateway_.api().security_schemes) {
+      if (scheme.type == "apiKey" && !scheme.api_key_name.empty()) {
+        names.push_back(scheme.api_key_name);
+      }
+      for (const char* key : {"identitySource", "IdentitySource"}) {
+        const spec::Node* source =
+            scheme.authorizer == nullptr ? nullptr : document.get(*scheme.authorizer, key);
+        const spec::Node* name = source == nullptr ? nullptr : document.get(*source, "name");
+        if (name != nullptr && name->is_string() && !name->text.empty()) {
+          names.push_back(name->text);
+        }
+      }
+    }
+    return names;
+  }
+
   OrderedJson describe_request() {
     OrderedJson item = OrderedJson::object();
     item["method"] = request_.method_text;
     item["host"] = request_.host;
-    item["path"] = request_.path.text();
+    item["path"] = refusal_ ? request_.raw_path : std::string(request_.path.text());
     if (request_.has_query) {
       // With its question mark, so that names at its beginning are seen when credentials are masked.
       item["query"] = '?' + request_.query;
@@ -208,8 +228,7 @@ class Explainer {
       item["in"] = std::string(spec::to_string(parameters[index].in));
       if (!value.present) {
         item["value"] = nullptr;
-      } else if (is_secret_name(parameters[index].name) ||
-                 parameters[index].in == spec::ParameterIn::cookie) {
+      } else if (parameters[index].in == spec::ParameterIn::cookie) {
         item["value"] = "***";
       } else {
         item["value"] = sanitize_utf8(value.text());
@@ -249,6 +268,18 @@ class Explainer {
   void describe_steps() {
     out_["steps"] = OrderedJson::array();
     const std::size_t bytes = input_.body ? input_.body->size() : 0;
+    if (refusal_) {
+      const http::ProblemStatus status = http::problem_status(*refusal_);
+      step("limits on the head", "the path " + request_.raw_path +
+                                     " is refused: " + std::to_string(status.status) + ' ' +
+                                     std::string(status.slug) + ": " + std::string(status.message));
+      answer(status.status);
+      for (const char* name : {"domain", "release", "security profile", "route"}) {
+        step(name, "not reached");
+      }
+      describe_rest(nullptr, bytes);
+      return;
+    }
     step("limits on the head", "the head is well-formed");
     step("domain", "gateway " + gateway_.settings().id + " is asked, whatever the host");
     step("release", "stable");
@@ -256,7 +287,10 @@ class Explainer {
     step("security profile",
          profile.empty() ? "does not apply" : "profile " + profile + " is not built in this version");
     describe_route_step();
-    const spec::Operation* operation = find_operation();
+    describe_rest(find_operation(), bytes);
+  }
+
+  void describe_rest(const spec::Operation* operation, std::size_t bytes) {
     describe_policies(operation, bytes);
     describe_integration();
     describe_way_out(operation);
@@ -303,9 +337,10 @@ class Explainer {
                            request_.headers.contains(http::FieldId::access_control_request_method);
     const spec::Extensions none;
     const spec::Extensions& extensions = operation == nullptr ? none : operation->extensions;
-    step("CORS preflight", !preflight                   ? "does not apply"
-                           : extensions.cors == nullptr ? "does not apply: no CORS rule"
-                                                        : "not built in this version: an ordinary request");
+    step("CORS preflight", answered() && plan_ == nullptr ? "not reached"
+                           : !preflight                   ? "does not apply"
+                           : extensions.cors == nullptr   ? "does not apply: no CORS rule"
+                                                          : "not built in this version: an ordinary request");
     policy("x-sluice-rate-limit", extensions.sluice_rate_limit != nullptr);
     const bool secured = operation != nullptr &&
                          std::any_of(operation->security.begin(), operation->security.end(),
@@ -390,6 +425,7 @@ class Explainer {
   WorkerServices services_;
   std::unique_ptr<http::BodySource> body_;
   Match match_;
+  std::optional<Error> refusal_;  ///< the path's
   const Plan* plan_ = nullptr;
   bool upgrade_ = false;
   parameters::Values values_;

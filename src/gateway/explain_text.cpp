@@ -27,6 +27,9 @@ std::size_t width_of(const OrderedJson& list, const char* member) {
 }
 
 void append_candidates(std::string& out, const OrderedJson& candidates) {
+  if (candidates.empty()) {
+    return;
+  }
   out += "\nCandidates, in match order\n";
   const std::size_t width = width_of(candidates, "template");
   std::size_t misfits = 0;

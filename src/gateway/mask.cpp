@@ -30,53 +30,101 @@ std::string masked_value(std::string_view name, std::string_view value) {
   return std::string(mask);
 }
 
-/// `name=value` after '?' or '&' where the name holds a credential.
-std::string mask_query(const std::string& text) {
-  std::string out;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t start = text.find_first_of("?&", at);
-    if (start == std::string::npos) {
-      break;
-    }
-    out.append(text, at, start + 1 - at);
-    at = start + 1;
-    const std::size_t end = std::min(text.find_first_of("&#\" \n", at), text.size());
-    const std::size_t equals = text.find('=', at);
-    if (equals != std::string::npos && equals < end &&
-        is_secret_name(percent_decode_lenient(std::string_view(text).substr(at, equals - at), true))) {
-      out.append(text, at, equals + 1 - at);
-      out += mask;
-      at = end;
+/// Hides what stands under the names that is_secret_name() knows, and under some more.
+class Masker {
+ public:
+  explicit Masker(const std::vector<std::string>& more_names) {
+    for (const std::string& name : more_names) {
+      names_.push_back(plain_name(name));
     }
   }
-  return at == 0 ? text : out.append(text, at);
-}
 
-/// A body that is JSON is looked into; any other is held for a form.
-std::string mask_body(const std::string& text) {
-  if (text.starts_with('{') || text.starts_with('[')) {
-    if (parse_json(text)) {
-      OrderedJson parsed = OrderedJson::parse(text);
-      mask_json(parsed);
-      return dump_json(parsed);
+  void mask_value(OrderedJson& value) const {
+    if (value.is_object()) {
+      for (auto& [name, member] : value.items()) {
+        if (hides(name)) {
+          mask_below(name, member);
+        } else if (name == "body" && member.is_string()) {
+          member = mask_body(member.get<std::string>());
+        } else if (is_listed(value, name)) {
+          mask_below(value.at("name").get_ref<const std::string&>(), member);
+        } else {
+          mask_value(member);
+        }
+      }
+    } else if (value.is_array()) {
+      for (OrderedJson& item : value) {
+        mask_value(item);
+      }
+    } else if (value.is_string()) {
+      value = mask_secrets(mask_query(value.get<std::string>()));
     }
   }
-  return mask_secrets(mask_query('&' + text).substr(1));
-}
 
-/// Everything below a name that holds credentials.
-void mask_below(std::string_view name, OrderedJson& value) {
-  if (value.is_structured()) {
-    for (OrderedJson& item : value) {
-      mask_below(name, item);
-    }
-  } else if (value.is_string()) {
-    value = masked_value(name, value.get_ref<const std::string&>());
-  } else if (!value.is_null()) {
-    value = mask;
+ private:
+  [[nodiscard]] bool hides(std::string_view name) const {
+    return is_secret_name(name) || std::find(names_.begin(), names_.end(), plain_name(name)) != names_.end();
   }
-}
+
+  /// `{name: …, value: …}`, the form of lists of headers and parameters.
+  [[nodiscard]] bool is_listed(const OrderedJson& object, std::string_view member) const {
+    if (member != "value") {
+      return false;
+    }
+    const auto name = object.find("name");
+    return name != object.end() && name->is_string() && hides(name->get_ref<const std::string&>());
+  }
+
+  /// `name=value` after '?' or '&' where the name holds a credential.
+  [[nodiscard]] std::string mask_query(const std::string& text) const {
+    std::string out;
+    std::size_t at = 0;
+    while (at < text.size()) {
+      const std::size_t start = text.find_first_of("?&", at);
+      if (start == std::string::npos) {
+        break;
+      }
+      out.append(text, at, start + 1 - at);
+      at = start + 1;
+      const std::size_t end = std::min(text.find_first_of("&#\" \n", at), text.size());
+      const std::size_t equals = text.find('=', at);
+      if (equals != std::string::npos && equals < end &&
+          hides(percent_decode_lenient(std::string_view(text).substr(at, equals - at), true))) {
+        out.append(text, at, equals + 1 - at);
+        out += mask;
+        at = end;
+      }
+    }
+    return at == 0 ? text : out.append(text, at);
+  }
+
+  /// A body that is JSON is looked into; any other is held for a form.
+  [[nodiscard]] std::string mask_body(const std::string& text) const {
+    if (text.starts_with('{') || text.starts_with('[')) {
+      if (parse_json(text)) {
+        OrderedJson parsed = OrderedJson::parse(text);
+        mask_value(parsed);
+        return dump_json(parsed);
+      }
+    }
+    return mask_secrets(mask_query('&' + text).substr(1));
+  }
+
+  /// Everything below a name that holds credentials.
+  static void mask_below(std::string_view name, OrderedJson& value) {
+    if (value.is_structured()) {
+      for (OrderedJson& item : value) {
+        mask_below(name, item);
+      }
+    } else if (value.is_string()) {
+      value = masked_value(name, value.get_ref<const std::string&>());
+    } else if (!value.is_null()) {
+      value = mask;
+    }
+  }
+
+  std::vector<std::string> names_;
+};
 
 }  // namespace
 
@@ -92,24 +140,8 @@ bool is_secret_name(std::string_view name) {
                      [&](std::string_view part) { return plain.find(part) != std::string::npos; });
 }
 
-void mask_json(OrderedJson& value) {
-  if (value.is_object()) {
-    for (auto& [name, member] : value.items()) {
-      if (is_secret_name(name)) {
-        mask_below(name, member);
-      } else if (name == "body" && member.is_string()) {
-        member = mask_body(member.get<std::string>());
-      } else {
-        mask_json(member);
-      }
-    }
-  } else if (value.is_array()) {
-    for (OrderedJson& item : value) {
-      mask_json(item);
-    }
-  } else if (value.is_string()) {
-    value = mask_secrets(mask_query(value.get<std::string>()));
-  }
+void mask_json(OrderedJson& value, const std::vector<std::string>& more_names) {
+  Masker(more_names).mask_value(value);
 }
 
 }  // namespace sluice::gateway

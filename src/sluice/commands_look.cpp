@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "sluice/gateway/explain.hpp"
@@ -75,6 +76,13 @@ int run_explain(const ExplainArguments& arguments) {
   bool usable = true;
   gateway::ExplainRequest request;
   request.method = arguments.method;
+  // Methods are case-sensitive; on a command line "get" is meant to be GET.
+  std::string capitals = arguments.method;
+  std::transform(capitals.begin(), capitals.end(), capitals.begin(),
+                 [](char byte) { return byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 32) : byte; });
+  if (http::parse_method(capitals) != http::Method::extension) {
+    request.method = std::move(capitals);
+  }
   request.url = arguments.url;
   for (const std::string& header : arguments.headers) {
     const std::size_t colon = header.find(':');

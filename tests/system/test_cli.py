@@ -198,6 +198,9 @@ def test_explain(sluice, files):
     nothing = sluice("explain", "good.yaml", "GET", "/nowhere")
     assert nothing.code == 1
     assert sluice("explain", "good.yaml", "DELETE", "/version").code == 1
+    assert sluice("explain", "good.yaml", "get", "/version").code == 0
+    refused = sluice("explain", "--format", "json", "good.yaml", "GET", "/../version")
+    assert refused.code == 1 and json.loads(refused.out)["status"] == 400
     told = json.loads(sluice("explain", "--format", "json", "good.yaml", "GET", "http://x.example/hello/Ada").out)
     assert told["matched"] is True and told["route"]["template"] == "/hello/{name}"
 

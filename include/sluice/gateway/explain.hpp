@@ -22,7 +22,8 @@ struct ExplainRequest {
 /// [{template, verdict, reason}] in match order, "route" {template, method, operationId, integration, place},
 /// "parameters" [{name, in, value, source}], "steps" [{step, result}] in the order of spec.md section 5,
 /// "integration" (what Integration::explain gives) and "status" where the gateway itself would answer.
-/// Authorization, cookies, API keys, tokens and remembered secrets are masked.
+/// Authorization, cookies, API keys (those that the document's security schemes name, too), tokens and
+/// remembered secrets are masked. A path that the gateway would refuse with 400 matches nothing.
 ///
 /// Errors (invalid, downstream): the URL, method or a header cannot be part of a request; the message names
 /// it.
@@ -31,8 +32,9 @@ Result<OrderedJson> explain(const Gateway& gateway, const ExplainRequest& reques
 std::string explain_text(const OrderedJson& explanation);
 
 /// Masks in place: values under names that hold credentials (Authorization, Cookie, X-Api-Key, tokens), query
-/// parameters of such names in URLs, and remembered secrets in any text.
-void mask_json(OrderedJson& value);
+/// parameters of such names in URLs, and remembered secrets in any text. `more_names` hold credentials as
+/// well.
+void mask_json(OrderedJson& value, const std::vector<std::string>& more_names = {});
 /// "Authorization", "x-api-key", "access_token", "X-Amz-Signature": the value is nobody's business.
 bool is_secret_name(std::string_view name);
 

@@ -126,9 +126,10 @@ Refusal take_request_line(const RequestLine& line, Request& request) {
   request.raw_path.clear();
   request.query.clear();
   request.has_query = false;
-  if (request.method == Method::connect) {
+  if (request.method == Method::connect && is_connect_target(line.target)) {
     request.path.clear();
-    return is_connect_target(line.target) ? Refusal{} : bad_connect;
+    replace(request.authority, line.target);
+    return {};
   }
   if (line.target.front() == '/') {
     const std::string_view path = line.target.substr(0, line.path_size);
@@ -142,7 +143,7 @@ Refusal take_request_line(const RequestLine& line, Request& request) {
   }
   const Result<Target> split = split_target(line.target);
   if (split.has_error()) {
-    return bad_target;
+    return request.method == Method::connect ? bad_connect : bad_target;
   }
   replace(request.raw_path, split->path);
   if (split->has_query) {
@@ -218,11 +219,7 @@ Refusal RequestHeadParser::read(std::string_view data, const ServerLimits& limit
     if (refusal) {
       return refusal;
     }
-    target_has_authority_ = request.method == Method::connect || request.target.front() != '/';
-    target_has_authority_ = target_has_authority_ && request.target != "*";
-    if (request.method == Method::connect) {
-      replace(request.authority, line.target);
-    }
+    target_has_authority_ = request.target.front() != '/' && request.target != "*";
     block_ = line_ = static_cast<std::size_t>(line.next - data.data());
   }
 

@@ -152,7 +152,11 @@ TEST(RequestParser, RequestLines) {
   EXPECT_EQ(line("CONNECT b.example: HTTP/1.1"), 400);
   EXPECT_EQ(line("CONNECT [::1] HTTP/1.1"), 400);
   EXPECT_EQ(line("CONNECT [::1]:443 HTTP/1.1"), 0);
-  EXPECT_EQ(line("CONNECT /x HTTP/1.1"), 400);
+  EXPECT_EQ(line("CONNECT * HTTP/1.1"), 400);
+  // What `curl -X CONNECT` sends: read, so that the gateway can answer 405.
+  EXPECT_EQ(line("CONNECT /x HTTP/1.1"), 0);
+  EXPECT_EQ(line("CONNECT http://a/x HTTP/1.1"), 0);
+  EXPECT_EQ(line("CONNECT /../x HTTP/1.1"), 400);
   EXPECT_EQ(line("GET  / HTTP/1.1"), 400);
   EXPECT_EQ(line("GET /  HTTP/1.1"), 400);
   EXPECT_EQ(line("GET / HTTP/1.1 "), 400);
