@@ -7,8 +7,10 @@
 namespace sluice::http::h1 {
 namespace {
 
-/// What a client whose connection is being closed may still send, and for how long, before it is cut.
-constexpr std::size_t linger_bytes = std::size_t{256} << 10U;
+/// What a client whose connection is being closed may still send, and for how long, before it is cut: most
+/// clients look for the answer only when they have sent their body, and a cut connection would take it from
+/// them.
+constexpr std::size_t linger_bytes = std::size_t{16} << 20U;
 constexpr std::chrono::seconds linger_time(2);
 /// With less room than this at its end the buffer's bytes move to its start.
 constexpr std::size_t little_room = 4096;

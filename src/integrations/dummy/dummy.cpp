@@ -40,6 +40,12 @@ bool is_json_structure(std::string_view text, const parameters::ParameterSet& se
   if (first == std::string_view::npos || (text[first] != '{' && text[first] != '[')) {
     return false;
   }
+  // "{id}" is a text or a number, not an object.
+  const std::size_t close = text.find_first_of("{}", first + 1);
+  if (close != std::string_view::npos && text[close] == '}' &&
+      set.contains(text.substr(first + 1, close - first - 1))) {
+    return false;
+  }
   // Options of JSON text may have their quotes escaped; content may not.
   const std::size_t quote = text.find('"');
   if (quote != std::string_view::npos && quote > 0 && text[quote - 1] == '\\') {

@@ -145,6 +145,12 @@ TEST(Dummy, StarWithParametersIsJsonOnlyWhereItIsOne) {
   Bench plain("type: dummy\ncontent: 'Hello, {q}!'", query_q);
   EXPECT_EQ(plain.run("GET", "/x?q=%3Cb%3E").body, "Hello, <b>!");
   EXPECT_EQ(plain.run("GET", "/x").header("Content-Type"), "text/plain; charset=utf-8");
+  for (const char* content : {"'{q}'", "' {q} '", "'{q}{q}'"}) {
+    Bench alone("type: dummy\ncontent: " + std::string(content), query_q);
+    EXPECT_EQ(alone.run("GET", "/x?q=%7B%7D").header("Content-Type"), "text/plain; charset=utf-8") << content;
+  }
+  EXPECT_EQ(Bench("type: dummy\ncontent: '[{q}]'", query_q).run("GET", "/x?q=1").header("Content-Type"),
+            "application/json");
   Bench html("type: dummy\nhttp_headers: {Content-Type: text/html}\ncontent: 'Hello, {q}!'", query_q);
   EXPECT_EQ(html.run("GET", "/x?q=%3Cb%3E").body, "Hello, &lt;b&gt;!");
 }
