@@ -38,7 +38,8 @@ ConnectionPtr Pool::take_idle() noexcept {
 }
 
 void Pool::on_break() noexcept {
-  settled_at_ = Clock::real().steady() + settle_time;
+  last_break_ = Clock::real().steady();
+  settled_at_ = last_break_ + settle_time;
 }
 
 net::Awaitable<void> Pool::settle(net::CancelToken* cancel) {
@@ -49,6 +50,16 @@ net::Awaitable<void> Pool::settle(net::CancelToken* cancel) {
     co_await shared_.worker.wheel().sleep(settled_at_ - now, cancel);
   }
   settled_at_ = {};
+}
+
+net::Awaitable<bool> Pool::broke_with_others(net::CancelToken* cancel) {
+  const SteadyTime since = Clock::real().steady() - settle_time;
+  if (last_break_ < since) {
+    ++visitors_;
+    co_await shared_.worker.wheel().sleep(settle_time, cancel);
+    --visitors_;
+  }
+  co_return last_break_ >= since;
 }
 
 net::Awaitable<Result<ConnectionPtr>> Pool::acquire(AcquireLimits limits, bool allow_idle) {

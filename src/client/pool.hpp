@@ -57,6 +57,9 @@ class Pool {
   /// listener: what connects in between is taken, and broken with the request on it. So new connections wait
   /// a moment.
   void on_break() noexcept;
+  /// A new connection broke with a request on it. Whether connections that had been kept broke at the same
+  /// moment, within settle_time before or after: then it is the upstream that ended, whatever it was sent.
+  net::Awaitable<bool> broke_with_others(net::CancelToken* cancel);
   void close_idle() noexcept;
   /// TLS settings changed: what is connected now is not used for another call.
   void renew(TlsSettings tls) noexcept;
@@ -91,6 +94,7 @@ class Pool {
   std::size_t visitors_ = 0;  // coroutines inside acquire()
   std::uint64_t generation_ = 0;
   SteadyTime settled_at_{};  // no new connection before
+  SteadyTime last_break_{};
 };
 
 /// Keeps a connection for one call; when destroyed, the connection is closed unless it was given back.

@@ -140,7 +140,8 @@ class Daemon:
         """The access log's objects so far; waits until there are that many (lines are written off the request path)."""
         until = time.monotonic() + seconds
         while True:
-            lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
+            text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+            lines = text[:text.rfind("\n") + 1].splitlines()  # the last one may be half written
             entries = [entry for entry in map(json.loads, filter(None, lines)) if "status" in entry]
             if len(entries) >= at_least or time.monotonic() > until:
                 return entries
