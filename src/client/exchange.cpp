@@ -22,12 +22,20 @@ using http::h1::Framing;
 constexpr std::size_t small_body = std::size_t{4} << 10U;
 
 // The last line of defence against a header that breaks out: a head has as many CR and LF as its lines need
-// and no other control byte. One pass that the compiler makes vectors of.
+// and no other control byte. Blocks that a byte can count are what the compiler makes good vectors of.
 bool is_well_formed_head(std::string_view head, std::size_t lines) noexcept {
+  constexpr std::size_t block_size = 128;
   std::size_t controls = 0;
-  for (const char byte : head) {
-    const auto value = static_cast<unsigned char>(byte);
-    controls += (value < 0x20U && value != '\t') || value == 0x7fU ? 1U : 0U;
+  while (!head.empty()) {
+    const std::string_view block = head.substr(0, block_size);
+    std::uint8_t count = 0;
+    for (const char byte : block) {
+      const auto value = static_cast<std::uint8_t>(byte);
+      const bool control = (value < 0x20U && value != '\t') || value == 0x7fU;
+      count = static_cast<std::uint8_t>(count + (control ? 1U : 0U));
+    }
+    controls += count;
+    head.remove_prefix(block.size());
   }
   return controls == 2 * lines;
 }
@@ -250,14 +258,14 @@ Result<bool> fill_response(const Call& call, ReadHead& read, http::Response& res
 
 }  // namespace
 
-net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease lease, std::string& scratch,
-                                                Attempt& attempt) {
+net::Awaitable<Result<void>> exchange(Call& call, ConnectionLease lease, std::string& scratch,
+                                      Attempt& attempt, http::Response& response) {
   Connection& connection = *lease;
   connection.begin_call(call.options.read_timeout, call.options.head_deadline, call.options.cancel);
   if (!connection.is_open()) {
     co_return connection.abort_error();
   }
-  const bool keep = connection.reused() && http::is_idempotent(call.method);
+  const bool keep = http::is_idempotent(call.method);
   if (Result<void> taken = call.body.take_ready(keep); taken.has_error()) {
     co_return std::move(taken).error();
   }
@@ -332,7 +340,6 @@ net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease leas
   connection.unwatch();
   connection.drop_deadline();
   ReadHead read = reader.take();
-  http::Response response;
   ResponseStart start;
   const Result<bool> complete = fill_response(call, read, response, start);
   if (complete.has_error() || *complete) {
@@ -351,7 +358,7 @@ net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease leas
     if (complete.has_error()) {
       co_return complete.error();
     }
-    co_return std::move(response);
+    co_return Result<void>();
   }
   if (sender && !sender->done()) {
     sender->go_on_alone(call.request);
@@ -363,7 +370,7 @@ net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease leas
   start.buffer = std::move(read.buffer);
   start.more_ready = read.more_ready;
   response.body = std::make_unique<ResponseBody>(std::move(start));
-  co_return std::move(response);
+  co_return Result<void>();
 }
 
 }  // namespace sluice::client

@@ -27,10 +27,10 @@ struct Attempt {
   bool answered = false;  ///< a byte of the answer was read
 };
 
-/// Sends the request and reads the answer's head. The connection goes back to its pool with the last byte of
-/// the answer. `scratch` is used before the first wait only. Errors: read_timeout, deadline, closed,
-/// malformed, cancelled, invalid (the request itself); or that of the request's body.
-net::Awaitable<Result<http::Response>> exchange(Call& call, ConnectionLease lease, std::string& scratch,
-                                                Attempt& attempt);
+/// Sends the request and reads the answer's head into `response`. The connection goes back to its pool with
+/// the last byte of the answer. `scratch` is used before the first wait only. Errors: read_timeout, deadline,
+/// closed, malformed, cancelled, invalid (the request itself); or that of the request's body.
+net::Awaitable<Result<void>> exchange(Call& call, ConnectionLease lease, std::string& scratch,
+                                      Attempt& attempt, http::Response& response);
 
 }  // namespace sluice::client

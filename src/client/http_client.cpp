@@ -161,28 +161,36 @@ net::Awaitable<Result<http::Response>> Client::send(ClientRequest& request, cons
       record->connect_time += Clock::real().steady() - started;
     }
     Attempt attempt;
-    Result<http::Response> response =
-        co_await exchange(call, ConnectionLease(pool, std::move(connection)), scratch_, attempt);
+    http::Response response;
+    Result<void> done =
+        co_await exchange(call, ConnectionLease(pool, std::move(connection)), scratch_, attempt, response);
     if (record != nullptr) {
       record->head_time = Clock::real().steady() - started - record->connect_time;
     }
-    if (response.has_value() || response.error().code != ErrorCode::closed) {
-      co_return response;
+    if (done.has_value()) {
+      co_return std::move(response);
+    }
+    if (done.error().code != ErrorCode::closed) {
+      co_return std::move(done).error();
     }
     if (kept) {
       pool.on_break();
     }
     // backends.md, "Retries": what was never sent may be sent by any method, within the time for connects;
-    // what was, once more at most, and only where the peer is known to have dropped an old connection.
+    // what was, once more at most, and only where the peer is known to have dropped an old connection: this
+    // one, or others at the same moment.
     const bool may_be_stale = reused && !attempt.answered;
-    bool again = may_be_stale && !sent_before && idempotent && call.body.can_rewind();
+    bool again = !attempt.answered && !sent_before && idempotent && call.body.can_rewind();
+    if (again && attempt.sent && !reused) {
+      again = co_await pool.broke_with_others(options.cancel);
+    }
     if (!attempt.sent) {
       const SteadyTime now = Clock::real().steady();
       retry_until = retry_until.value_or(now + settings_.connect_retry);
       again = call.body.can_resume() && (attempts == 1 || now < *retry_until);
     }
     if (!again) {
-      Error error = std::move(response).error();
+      Error error = std::move(done).error();
       error.retry = may_be_stale ? Retry::reused_only : Retry::no;
       co_return error;
     }

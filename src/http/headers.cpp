@@ -204,6 +204,7 @@ void Headers::append(FieldId id, std::string_view name, std::string_view value) 
   } else {
     text_.append(name).append(value);
   }
+  make_room();
   entries_.push_back(entry);
 }
 
@@ -347,13 +348,6 @@ std::string Headers::joined(std::string_view name) const {
     }
   }
   return out;
-}
-
-Headers::Field Headers::operator[](std::size_t index) const noexcept {
-  const Entry& entry = entries_[index];
-  const std::string_view text(text_);
-  return {text.substr(entry.name_at, entry.name_size), text.substr(entry.value_at, entry.value_size),
-          entry.id};
 }
 
 }  // namespace sluice::http

@@ -102,6 +102,7 @@ class Headers {
   /// from its start. Between the two the fields must not be read.
   void add_range(FieldId id, std::size_t name_at, std::size_t name_size, std::size_t value_at,
                  std::size_t value_size) {
+    make_room();
     entries_.push_back(Entry{static_cast<std::uint32_t>(name_at), static_cast<std::uint32_t>(name_size),
                              static_cast<std::uint32_t>(value_at), static_cast<std::uint32_t>(value_size),
                              id});
@@ -118,7 +119,11 @@ class Headers {
 
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
-  [[nodiscard]] Field operator[](std::size_t index) const noexcept;
+  [[nodiscard]] Field operator[](std::size_t index) const noexcept {
+    const Entry& entry = entries_[index];
+    const char* const text = text_.data();
+    return {{text + entry.name_at, entry.name_size}, {text + entry.value_at, entry.value_size}, entry.id};
+  }
 
   class Iterator {
    public:
@@ -148,6 +153,13 @@ class Headers {
     FieldId id;
   };
   void append(FieldId id, std::string_view name, std::string_view value);
+  /// Most messages have more than a few fields: no growing by one, two and four.
+  void make_room() {
+    constexpr std::size_t usual = 12;
+    if (entries_.capacity() == 0) {
+      entries_.reserve(usual);
+    }
+  }
 
   std::string text_;
   std::vector<Entry> entries_;

@@ -66,11 +66,10 @@ class Http final : public gateway::Integration {
   [[nodiscard]] bool needs_values() const noexcept override { return needs_values_; }
 
   net::Awaitable<Result<http::Response>> run(gateway::Exchange& exchange) const override {
-    Result<client::ClientRequest> prepared = prepare(exchange);
-    if (!prepared) {
-      co_return prepared.error();
+    client::ClientRequest request;
+    if (Result<void> prepared = prepare(exchange, request); !prepared) {
+      co_return std::move(prepared).error();
     }
-    client::ClientRequest& request = *prepared;
     if (exchange.buffered_body) {
       request.body = std::move(*exchange.buffered_body);
     } else {
@@ -90,15 +89,15 @@ class Http final : public gateway::Integration {
   }
 
   Result<OrderedJson> explain(gateway::Exchange& exchange) const override {
-    const Result<client::ClientRequest> prepared = prepare(exchange);
-    if (!prepared) {
+    client::ClientRequest request;
+    if (const Result<void> prepared = prepare(exchange, request); !prepared) {
       return prepared.error();
     }
     OrderedJson result = OrderedJson::object();
     OrderedJson& shown = result["request"];
-    shown["method"] = prepared->method;
-    shown["url"] = explain_url(prepared->origin, authority_of(exchange), prepared->path_and_query);
-    shown["headers"] = explain_headers(prepared->headers);
+    shown["method"] = request.method;
+    shown["url"] = explain_url(request.origin, authority_of(exchange), request.path_and_query);
+    shown["headers"] = explain_headers(request.headers);
     shown["body"] = explain_body(exchange.buffered_body);
     return result;
   }
@@ -120,7 +119,7 @@ class Http final : public gateway::Integration {
   [[nodiscard]] Result<void> merge_query(const parameters::Values& values, std::string_view query,
                                          std::string& target) const;
   [[nodiscard]] Result<void> prepare_headers(const gateway::Exchange& exchange, http::Headers& headers) const;
-  [[nodiscard]] Result<client::ClientRequest> prepare(const gateway::Exchange& exchange) const;
+  [[nodiscard]] Result<void> prepare(const gateway::Exchange& exchange, client::ClientRequest& request) const;
   [[nodiscard]] std::string authority_of(const gateway::Exchange& exchange) const;
   static void pass(const http::Request& from, const client::ClientRequest& sent, http::Response& response);
   [[nodiscard]] bool is_explicit(const http::Headers::Field& field) const noexcept;
@@ -152,6 +151,8 @@ class Http final : public gateway::Integration {
   Duration read_timeout_{};
   bool needs_values_ = false;
 };
+
+constexpr std::size_t usual_header_bytes = 480;
 
 constexpr std::array<http::FieldId, 5> own_fields{
     http::FieldId::x_forwarded_for, http::FieldId::x_forwarded_proto, http::FieldId::x_forwarded_host,
@@ -317,7 +318,7 @@ Result<void> Http::prepare_headers(const gateway::Exchange& exchange, http::Head
   return {};
 }
 
-Result<client::ClientRequest> Http::prepare(const gateway::Exchange& exchange) const {
+Result<void> Http::prepare(const gateway::Exchange& exchange, client::ClientRequest& request) const {
   if (!has_url_) {
     Error error = config_error("url of the http integration is empty");
     error.slug = "empty_option";
@@ -325,20 +326,23 @@ Result<client::ClientRequest> Http::prepare(const gateway::Exchange& exchange) c
     error.message = "The integration has no URL: its url is empty";
     return error;
   }
-  client::ClientRequest request;
   std::string authority;
   if (Result<void> target = prepare_target(exchange, request, authority); !target) {
-    return target.error();
+    return target;
   }
+  // One allocation for the usual request, whatever is added below.
+  request.headers.reserve(fixed_headers_.size() + header_entries_.size() + own_fields.size() + 2 +
+                              (pass_headers_ ? exchange.request.headers.size() : 0),
+                          usual_header_bytes);
   request.headers = fixed_headers_;
   if (!authority.empty() && !host_given_) {
     request.headers.add(http::FieldId::host, authority);
   }
   if (Result<void> headers = prepare_headers(exchange, request.headers); !headers) {
-    return headers.error();
+    return headers;
   }
   request.method = method_.empty() ? exchange.request.method_text : method_;
-  return request;
+  return {};
 }
 
 std::string Http::authority_of(const gateway::Exchange& exchange) const {

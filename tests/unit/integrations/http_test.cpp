@@ -150,7 +150,8 @@ std::string target(const std::string& options, const std::string& asked) {
 TEST(Http, Query) {
   EXPECT_EQ(target("url: http://h/p", "/pets/1/x?a=1"), "/p");
   EXPECT_EQ(target("url: 'http://h/p?'", "/pets/1/x?a=1"), "/p?");
-  EXPECT_EQ(target("url: http://h/p\nquery: {'*': '*'}", "/pets/1/x?b=%20&a=1&a=2&&c"), "/p?b=%20&a=1&a=2&&c");
+  EXPECT_EQ(target("url: http://h/p\nquery: {'*': '*'}", "/pets/1/x?b=%20&a=1&a=2&&c"),
+            "/p?b=%20&a=1&a=2&&c");
   EXPECT_EQ(target("url: http://h/p\nquery: {'*': '*'}", "/pets/1/x"), "/p");
   EXPECT_EQ(target("url: http://h\nquery: {a b: 'x&y=z', n: 5, l: [1, '{q}']}", "/pets/1/x?q=%26"),
             "/?a%20b=x%26y%3Dz&n=5&l=1,%26");
