@@ -130,6 +130,7 @@ backend back
 
 class Sluice(Peer):
     name = "sluice"
+    binary = machine.SLUICE
 
     def document(self) -> str:
         lines = ["openapi: 3.0.0", "info: {title: bench, version: 1.0.0}", "paths:"]
@@ -152,7 +153,7 @@ gateways: [{{id: bench, spec: bench.yaml}}]
 certificates: [{{domains: [localhost], certificate: {self.cert}, private_key: {self.key}}}]
 log: {{level: warn, access: false}}
 """)
-        return [machine.SLUICE, "serve", "--config", self.folder / "sluice.yaml"]
+        return [self.binary, "serve", "--config", self.folder / "sluice.yaml"]
 
 
 ALL = {peer.name: peer for peer in (Nginx, Haproxy, Sluice)}
