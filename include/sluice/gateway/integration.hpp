@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sluice/base/json.hpp"
+#include "sluice/client/cloud/credentials.hpp"
 #include "sluice/client/http_client.hpp"
 #include "sluice/http/handler.hpp"
 #include "sluice/parameters/values.hpp"
@@ -34,6 +35,7 @@ struct OperationInfo {
 /// What a worker lends to integrations.
 struct WorkerServices {
   client::HttpClient& http_client;
+  client::cloud::Credentials& credentials = client::cloud::no_credentials();
 };
 
 /// One request on its way through its operation. Lives on the pipeline's frame.
