@@ -250,7 +250,11 @@ TEST_F(Retries, AStreamedBodyThatWasKeptGoesAgain) {
           peer.send(ok);
           peer.read_head();
         }
-        bodies.push_back(sized ? peer.read_bytes(6) : peer.read_until("0\r\n\r\n"));
+        std::string body = sized ? peer.read_bytes(6) : peer.read_until("0\r\n\r\n");
+        {
+          const std::lock_guard lock(mutex);
+          bodies.push_back(std::move(body));
+        }
         if (peer.number() != 0) {
           peer.send(ok);
           peer.read_head();
