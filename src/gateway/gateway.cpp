@@ -183,9 +183,8 @@ class Compiler {
         const auto scheme =
             std::find_if(api_.security_schemes.begin(), api_.security_schemes.end(),
                          [&](const spec::SecurityScheme& entry) { return entry.name == wanted.name; });
-        if (scheme != api_.security_schemes.end()) {
-          warn_not_built(scheme->authorizer != nullptr ? scheme->authorizer->mark : scheme->mark,
-                         "the authorizer of security scheme " + wanted.name);
+        if (scheme != api_.security_schemes.end() && scheme->authorizer != nullptr) {
+          warn_not_built(scheme->authorizer->mark, "the authorizer of security scheme " + wanted.name);
         }
       }
     }

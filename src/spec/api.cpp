@@ -60,6 +60,7 @@ class ApiBuilder {
     }
     read_paths(root);
     check_routes(checking_, api_->paths, templates_);
+    check_unused_authorizers(checking_, api_->security_schemes);
     mark_mappings(lint_document(checking_, root, api_->security_schemes));
     return api_;
   }
@@ -140,7 +141,7 @@ class ApiBuilder {
                       "the path " + member.key + " cannot be a route: " + parsed.error().detail,
                       member.key.empty() || member.key.front() != '/'
                           ? "write /" + member.key
-                          : "parameters are {name}, greedy ones {name+}");
+                          : "parameters are {name}, greedy ones {name+}, alone between two slashes");
     }
     const Node* item = path_item(member);
     Path path;

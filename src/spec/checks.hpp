@@ -34,6 +34,9 @@ struct Checking {
   /// By name; into the list that read_security() is given.
   std::unordered_map<std::string_view, const SecurityScheme*> schemes_by_name;
 
+  /// Schemes that some `security` names.
+  std::unordered_set<const SecurityScheme*> used_schemes;
+
   /// False when `amount` is more than is left: an error is then reported, once.
   bool spend(std::size_t amount, const Mark& mark);
 
@@ -57,6 +60,8 @@ void check_keys(Checking& checking, const Node& node, KeyPlace place);
 /// A hint for an extension key that nobody knows.
 std::string extension_hint(std::string_view key);
 bool is_known_extension(std::string_view key);
+/// A warning; an error for what was meant to be an authorizer.
+void report_unknown_extension(Checking& checking, const Member& member);
 
 // extensions.cpp
 void check_integration(Checking& checking, const Node& node);
@@ -75,6 +80,9 @@ std::vector<SecurityScheme> read_security_schemes(Checking& checking, const Node
 /// A `security` list; every scheme in it must be declared and have an authorizer.
 std::vector<SecurityRequirement> read_security(Checking& checking, const Node& node,
                                                const std::vector<SecurityScheme>& schemes);
+
+/// Authorizers that no `security` of the document leads to.
+void check_unused_authorizers(Checking& checking, const std::vector<SecurityScheme>& schemes);
 
 // parameters.cpp
 /// A `parameters` list ($ref followed). Mistakes are reported, what cannot be used is left out.

@@ -243,6 +243,15 @@ void read_document_options(Checking& checking, const Node& root, Api& api) {
       checking.error(security->mark, "misplaced-security", "`security` protects nothing in x-yc-apigateway",
                      "put it at the document's root, or into the operations");
     }
+    for (const std::string_view key : {"authorizer", "authorizers"}) {
+      if (const Member* authorizer = node->find_member(key)) {
+        reader.accept(key);
+        checking.error(authorizer->mark, "misplaced-authorizer",
+                       "an authorizer has no effect here: nothing is protected by it",
+                       "put it into a scheme under components.securitySchemes, and name that scheme in "
+                       "`security`");
+      }
+    }
     if (node->find_member("x-yc-apigateway-authorizer") != nullptr) {
       reader.accept("x-yc-apigateway-authorizer");  // lint_document() tells
     }

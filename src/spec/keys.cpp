@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sluice/base/codec.hpp"
+
 #include "spec/checks.hpp"
 #include "spec/suggest.hpp"
 
@@ -121,8 +123,7 @@ bool is_ours(std::string_view key) {
 
 void check_extension(Checking& checking, const Member& member, KeyPlace place) {
   if (!is_known_extension(member.key)) {
-    checking.warning(member.mark, "unknown-key", "the extension `" + member.key + "` is not known",
-                     extension_hint(member.key));
+    report_unknown_extension(checking, member);
     return;
   }
   if (member.key == "x-yc-apigateway-authorizer") {
@@ -176,6 +177,20 @@ std::string extension_hint(std::string_view key) {
     names.push_back(extension.name);
   }
   return did_you_mean(nearest_name(key, names), "remove it");
+}
+
+void report_unknown_extension(Checking& checking, const Member& member) {
+  // x-yc-apigateway-authoriser, x-yc-authorizer, x-yc-apigateway-authorizer:function, …
+  if (to_lower(member.key).find("authori") != std::string::npos) {
+    checking.error(
+        member.mark, "misspelled-authorizer",
+        '`' + member.key + "` looks like an authorizer, and protects nothing",
+        "write `x-yc-apigateway-authorizer`, in a scheme under components.securitySchemes, and name "
+        "that scheme in `security`");
+    return;
+  }
+  checking.warning(member.mark, "unknown-key", "the extension `" + member.key + "` is not known",
+                   extension_hint(member.key));
 }
 
 void check_keys(Checking& checking, const Node& node, KeyPlace place) {

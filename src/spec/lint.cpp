@@ -4,6 +4,8 @@
 #include <functional>
 #include <unordered_map>
 
+#include "sluice/spec/leftovers.hpp"
+
 #include "spec/checks.hpp"
 #include "spec/walk.hpp"
 
@@ -72,24 +74,12 @@ std::string_view find_angles(std::string_view text) {
   return {};
 }
 
-/// The first leftover, or empty. A dummy's content may be a page with scripts of its own, so there only short
-/// texts without markup are looked at.
-std::string_view find_leftover(std::string_view text, Role role) {
-  if (text.find('\n') != std::string_view::npos) {
-    return {};
-  }
-  const bool markup = text.find('<') != std::string_view::npos;
-  if (role == Role::content && markup) {
-    return {};
-  }
-  std::string_view found = find_dollar(text);
-  if (found.empty()) {
-    found = find_double_braces(text);
-  }
-  if (found.empty() && markup) {
-    found = find_angles(text);
-  }
-  return found;
+/// `$NAME` of a shell, where it is the whole value; `$latest` is a tag.
+std::string_view find_shell_name(std::string_view text) {
+  const bool name =
+      text.size() > 2 && text[0] == '$' && text[1] >= 'A' && text[1] <= 'Z' &&
+      text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", 1) == std::string_view::npos;
+  return name ? text : std::string_view();
 }
 
 class Lint {
@@ -222,13 +212,17 @@ class Lint {
         check_schema_mapping(checking_, *target);
       }
     } else if (checking_.keys_checked.count(&owner) == 0 && !is_known_extension(member.key)) {
-      checking_.warning(member.mark, "unknown-key", "the extension `" + member.key + "` is not known",
-                        extension_hint(member.key));
+      report_unknown_extension(checking_, member);
     }
   }
 
+  /// A dummy's content may be a page with scripts of its own, so there only texts without markup are looked
+  /// at.
   void leftover(const Node& node, Role role) {
-    const std::string_view found = find_leftover(node.text, role);
+    if (role == Role::content && node.text.find('<') != std::string::npos) {
+      return;
+    }
+    const std::string_view found = find_leftover(node.text);
     if (!found.empty()) {
       checking_.warning(node.mark, "template-leftover",
                         "\"" + std::string(found) + "\" looks like a placeholder that nobody filled in",
@@ -245,6 +239,24 @@ class Lint {
 };
 
 }  // namespace
+
+std::string_view find_leftover(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of('\n') + 1);
+  if (text.find('\n') != std::string_view::npos) {
+    return {};
+  }
+  std::string_view found = find_dollar(text);
+  if (found.empty()) {
+    found = find_double_braces(text);
+  }
+  if (found.empty()) {
+    found = find_shell_name(text);
+  }
+  if (found.empty() && text.find('<') != std::string_view::npos) {
+    found = find_angles(text);
+  }
+  return found;
+}
 
 std::unordered_set<const Node*> lint_document(Checking& checking, const Node& root,
                                               const std::vector<SecurityScheme>& schemes) {

@@ -90,7 +90,12 @@ ObjectReader::~ObjectReader() {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end() || is_free_key(member.key)) {
       continue;
     }
-    const std::string_view near = suggest(diagnostics_, member.key, names);
+    std::string_view near = suggest(diagnostics_, member.key, names);
+    for (const std::string_view name : names) {
+      if (near.empty() && name.substr(0, member.key.size() + 1) == member.key + "_") {
+        near = name;  // `table` for `table_name`
+      }
+    }
     Diagnostic diagnostic;
     diagnostic.place = document_.place(member.mark);
     diagnostic.severity = unknown_keys_;
@@ -308,8 +313,12 @@ void ObjectReader::warning(const Node& at, std::string_view rule, std::string me
 }
 
 void ObjectReader::wrong_kind(const Node& at, std::string_view key, std::string_view wanted) {
+  // `key: {name}` is a mapping to YAML; people mean a placeholder or a parameter.
+  const bool braces = at.is_mapping() && at.members.size() == 1 && at.members.front().value->is_null() &&
+                      wanted != "true or false";
   error(at, "wrong-type",
-        ticked(key) + " of " + what_ + " must be " + std::string(wanted) + ", it is " + at.describe());
+        ticked(key) + " of " + what_ + " must be " + std::string(wanted) + ", it is " + at.describe(),
+        braces ? "put text in braces in quotes: '{" + at.members.front().key + "}'" : std::string());
 }
 
 }  // namespace sluice::spec

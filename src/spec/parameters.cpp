@@ -294,7 +294,8 @@ std::vector<Parameter> read_parameters(Checking& checking, const Node& list, con
                        "remove or rename one of them");
       continue;
     }
-    if (parameter.in == ParameterIn::path &&
+    // A path that is no template was reported already.
+    if (parameter.in == ParameterIn::path && !path.text.empty() &&
         std::find(in_template.begin(), in_template.end(), parameter.name) == in_template.end()) {
       const std::string_view near =
           suggest(checking.diagnostics, parameter.name, {in_template.begin(), in_template.end()});

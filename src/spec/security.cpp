@@ -140,6 +140,12 @@ SecurityScheme read_scheme(Checking& checking, const std::string& name, const Ma
   for (const std::string_view key : {"description", "bearerFormat", "flows", "deprecated"}) {
     reader.accept(key);
   }
+  for (const Member& member : node.members) {
+    if (member.key.substr(0, 5) == "x-yc-" && !is_known_extension(member.key)) {
+      reader.accept(member.key);
+      report_unknown_extension(checking, member);
+    }
+  }
   // Without an authorizer a scheme does nothing; what else is wrong with it is not looked at.
   const bool effective = scheme.authorizer != nullptr;
   scheme.type = effective ? reader.required_string("type") : reader.string("type").value_or("");
@@ -191,7 +197,10 @@ void check_use(Checking& checking, const SecurityRequirement::Scheme& used,
                    "the security scheme " + used.name + " is not declared under components.securitySchemes",
                    near.empty() ? "declare it with its x-yc-apigateway-authorizer"
                                 : "did you mean `" + std::string(near) + "`?");
-  } else if (found->second->authorizer == nullptr) {
+    return;
+  }
+  checking.used_schemes.insert(found->second);
+  if (found->second->authorizer == nullptr) {
     checking.error(used.mark, "scheme-without-authorizer",
                    "the security scheme " + used.name +
                        " has no x-yc-apigateway-authorizer: nothing would "
@@ -244,6 +253,18 @@ std::vector<SecurityScheme> read_security_schemes(Checking& checking, const Node
     }
   }
   return schemes;
+}
+
+void check_unused_authorizers(Checking& checking, const std::vector<SecurityScheme>& schemes) {
+  for (const SecurityScheme& scheme : schemes) {
+    if (scheme.authorizer != nullptr && checking.used_schemes.count(&scheme) == 0) {
+      checking.warning(
+          scheme.mark, "unused-authorizer",
+          "the authorizer of the scheme " + scheme.name + " protects nothing: no `security` names it",
+          "write `security: [{" + scheme.name +
+              ": []}]` in the operations, or at the document's root for all of them");
+    }
+  }
 }
 
 std::vector<SecurityRequirement> read_security(Checking& checking, const Node& node,

@@ -227,6 +227,10 @@ std::string hint_for(std::string_view message, std::string_view line, std::size_
   if (says("flow not found")) {
     return "close the bracket, and put text with { } [ ] in quotes";
   }
+  if (line.find("${") != std::string_view::npos && line.find("[\"") != std::string_view::npos) {
+    return "a quote inside `${…}` ends the text: render the template first, or put the whole in single "
+           "quotes";
+  }
   if (says("end of map") || says("end of sequence")) {
     return "look at the indentation of this line and of the one before";
   }

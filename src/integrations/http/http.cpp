@@ -4,6 +4,7 @@
 
 #include "sluice/base/codec.hpp"
 #include "sluice/functions/forwarding.hpp"
+#include "sluice/spec/leftovers.hpp"
 
 #include "integrations/common/options.hpp"
 #include "integrations/types.hpp"
@@ -108,6 +109,7 @@ class Http final : public gateway::Integration {
   void read_url(gateway::BuildContext& context, spec::ObjectReader& reader);
   void read_method(spec::ObjectReader& reader);
   void read_timeouts(gateway::BuildContext& context, spec::ObjectReader& reader);
+  void take_host(http::FieldId id);
   void read_headers(gateway::BuildContext& context, spec::ObjectReader& reader);
   void read_query(gateway::BuildContext& context, spec::ObjectReader& reader);
   static bool read_star(spec::ObjectReader& reader, const spec::Node* star, std::string_view key);
@@ -320,10 +322,10 @@ Result<void> Http::prepare_headers(const gateway::Exchange& exchange, http::Head
 
 Result<void> Http::prepare(const gateway::Exchange& exchange, client::ClientRequest& request) const {
   if (!has_url_) {
-    Error error = config_error("url of the http integration is empty");
+    Error error = config_error("url of the http integration is empty, or a template that nobody filled in");
     error.slug = "empty_option";
     error.status = 502;
-    error.message = "The integration has no URL: its url is empty";
+    error.message = "The integration has no URL: its url is empty or not filled in";
     return error;
   }
   std::string authority;
@@ -378,6 +380,10 @@ void Http::read_url(gateway::BuildContext& context, spec::ObjectReader& reader) 
   has_url_ = true;
   const spec::Node& node = *reader.node("url");
   const parameters::ParameterSet& set = context.operation.parameter_set;
+  if (!spec::find_leftover(node.text).empty() && !TextTemplate::compile(node.text, Landing::url, set)) {
+    has_url_ = false;  // load_api() warned of the leftover
+    return;
+  }
   auto whole = compile_template(reader, node, node.text, Landing::url, set);
   if (!whole) {
     return;
@@ -419,6 +425,9 @@ void Http::read_method(spec::ObjectReader& reader) {
   std::transform(method.begin(), method.end(), method.begin(), [](char byte) {
     return byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 'a' + 'A') : byte;
   });
+  if (method == "ANY") {
+    return;  // what people write for the request's own
+  }
   if (!is_token(method) || method == "CONNECT") {
     reader.error(*node, rule_option, "method \"" + sanitize_utf8(*text) + "\" is no method to send",
                  "write GET, POST, PUT, …, or leave it out to send the request's own");
@@ -466,6 +475,13 @@ bool Http::read_star(spec::ObjectReader& reader, const spec::Node* star, std::st
   return true;
 }
 
+void Http::take_host(http::FieldId id) {
+  if (id == http::FieldId::host) {
+    host_given_ = true;
+    fixed_headers_.remove(http::FieldId::host);
+  }
+}
+
 void Http::read_headers(gateway::BuildContext& context, spec::ObjectReader& reader) {
   const spec::Node* star = nullptr;
   std::vector<FieldTemplate> fields =
@@ -479,16 +495,13 @@ void Http::read_headers(gateway::BuildContext& context, spec::ObjectReader& read
                      "the header " + field.name + " belongs to the connection and is never sent");
       continue;
     }
-    if (id == http::FieldId::host) {
-      host_given_ = true;
-      fixed_headers_.remove(http::FieldId::host);
-    }
     user_agent_given_ = user_agent_given_ || id == http::FieldId::user_agent;
     for (std::size_t index = 0; index < own_fields.size(); ++index) {
       own_.at(index) = own_.at(index) && own_fields.at(index) != id;
     }
     explicit_names_.emplace_back(id, field.name);
     if (!field.is_constant()) {
+      take_host(id);
       Entry entry{field.name, {}, id, {}};
       entry.field = std::move(field);
       header_entries_.push_back(std::move(entry));
@@ -500,9 +513,13 @@ void Http::read_headers(gateway::BuildContext& context, spec::ObjectReader& read
       static_cast<void>(append_list(text, field, {}).has_value());
       return text;
     }();
+    if (id == http::FieldId::host && value.empty() && omit_empty_headers_) {
+      continue;  // the URL's
+    }
+    take_host(id);
     if (id == http::FieldId::host && !http::is_valid_authority(value)) {
-      reader.error(*reader.node("headers"), rule_option,
-                   "the header Host is no valid host name or host:port");
+      reader.error(*reader.node("headers"), rule_option, "the header Host is no valid host name or host:port",
+                   "leave it out to send the URL's");
     }
     if (!value.empty() || !omit_empty_headers_) {
       fixed_headers_.add(field.name, value);

@@ -229,6 +229,38 @@ TEST(Http, MethodsAndWhatHeadMeans) {
   EXPECT_EQ(head.run("GET", "/pets/1/x").head_content_length, std::nullopt);
 }
 
+TEST(Http, AnyIsTheMethodOfTheRequest) {
+  Bench bench("type: http\nurl: http://h/\nmethod: ANY");
+  EXPECT_EQ(bench.mistakes(), "");
+  bench.run("PUT", "/pets/1/x", {}, "b");
+  EXPECT_EQ(bench.call().method, "PUT");
+}
+
+TEST(Http, AnEmptyHostThatIsOmittedIsTheHostOfTheUrl) {
+  Bench bench(
+      "type: http\nurl: https://up.example/\nomitEmptyHeaders: true\n"
+      "headers: {'*': '*', Host: '', Cookie: ''}");
+  EXPECT_EQ(bench.mistakes(), "");
+  bench.run("GET", "/pets/1/x", {{"Host", "shop.example"}, {"Cookie", "a=b"}});
+  EXPECT_THAT(without_added(bench.sent()), ElementsAre("Host: up.example"));
+  EXPECT_THAT(Bench("type: http\nurl: https://up.example/\nheaders: {Host: ''}").mistakes(),
+              HasSubstr("error: the header Host"));
+}
+
+TEST(Http, AUrlOfATemplateThatNobodyRenderedIsNoErrorAndCallsNobody) {
+  for (const char* url : {"http://${vm_ip}/x", "${backend_url}/x", "https://<your host>/", "$BACKEND"}) {
+    Bench bench("type: http\nurl: '" + std::string(url) + "'");
+    EXPECT_THAT(bench.mistakes(), StartsWith("warning: ")) << url;
+    EXPECT_THAT(bench.mistakes(), Not(HasSubstr("error"))) << url;
+    EXPECT_EQ(bench.run("GET", "/pets/1/x").status, 502) << url;
+    EXPECT_THAT(bench.client.calls, IsEmpty());
+  }
+  // A leftover that leaves the host alone is sent as it stands.
+  Bench path("type: http\nurl: 'http://h/${stage}/x'");
+  path.run("GET", "/pets/1/x");
+  EXPECT_EQ(path.call().path_and_query, "/$%7Bstage%7D/x");
+}
+
 TEST(Http, TimeoutsAndDeadline) {
   Bench bench("type: http\nurl: http://h/\ntimeouts: {connect: 0.5, read: 5}");
   bench.deadline = SteadyTime(1h);

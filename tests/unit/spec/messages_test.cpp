@@ -57,6 +57,24 @@ components:
           "{default: VALUE}`), or render the template before use [undeclared-variable]"));
 }
 
+TEST(Rule, SaysWhatPlaceholdersNeed) {
+  const std::string head = "openapi: 3.0.0\npaths:\n  /a:\n    get:\n      x-yc-apigateway-integration:\n";
+  const std::string quotes = "        type: cloud_functions\n        function_id: \"${ids[\"bot\"]}\"\n";
+  EXPECT_THAT(test::texts(test::load(head + quotes).diagnostics),
+              ElementsAre(::testing::EndsWith(
+                  "a quote inside `${…}` ends the text: render the template first, or put the whole "
+                  "in single quotes [yaml-syntax]")));
+  EXPECT_THAT(
+      test::texts(test::load("openapi: 3.0.0\npaths:\n  /{file+}.{ext}:\n    get:\n      parameters: [{name: "
+                             "file, in: path}]\n" +
+                             dummy)
+                      .diagnostics),
+      ElementsAre(
+          "api.yaml:3:3: error: the path /{file+}.{ext} cannot be a route: a greedy parameter must be a "
+          "whole segment; parameters are {name}, greedy ones {name+}, alone between two slashes "
+          "[bad-template]"));
+}
+
 TEST(Rule, NamesTheOtherRoute) {
   const auto loaded =
       test::load(test::head() + "paths:\n" +

@@ -153,6 +153,23 @@ TEST_F(Reader, ReportsUnknownKeysAtItsEnd) {
                   "[unknown-key]"));
 }
 
+TEST_F(Reader, SaysWhatBracesAndShortNamesMean) {
+  open("o: {id: {api_id}, table: movie, b: {c: 1}}\n");
+  {
+    const auto object = reader();
+    EXPECT_EQ(object->string("id"), std::nullopt);
+    EXPECT_EQ(object->string("b"), std::nullopt);
+    EXPECT_EQ(object->string("table_name"), std::nullopt);
+  }
+  EXPECT_THAT(test::texts(diagnostics_),
+              ::testing::UnorderedElementsAre(
+                  "api.yaml:1:9: error: `id` of the thing must be a string, it is a mapping; put text in "
+                  "braces in quotes: '{api_id}' [wrong-type]",
+                  "api.yaml:1:19: warning: the key `table` means nothing in the thing; did you mean "
+                  "`table_name`? [unknown-key]",
+                  "api.yaml:1:36: error: `b` of the thing must be a string, it is a mapping [wrong-type]"));
+}
+
 TEST_F(Reader, ReportsANodeThatIsNoMappingOnce) {
   open("o: text\n");
   {

@@ -543,6 +543,47 @@ INSTANTIATE_TEST_SUITE_P(
     name_of);
 
 INSTANTIATE_TEST_SUITE_P(
+    Authorizers, Rules,
+    ::testing::Values(
+        RuleCase{"type_in_the_key",
+                 with_operation("      x-yc-apigateway-authorizer:function: {function_id: d4e}\n" + dummy),
+                 {"6:7: error misspelled-authorizer"}},
+        RuleCase{"british",
+                 with_path_keys("    x-yc-apigateway-authoriser: {type: function, function_id: d4e}\n"),
+                 {"5:5: error misspelled-authorizer"}},
+        RuleCase{"short",
+                 with_operation("      x-yc-authorizer: {function_id: d4e}\n" + dummy),
+                 {"6:7: error misspelled-authorizer"}},
+        RuleCase{"in_components",
+                 with_operation(dummy) +
+                     "components:\n  x-yc-apigateway-authorizers: {a: {type: function, function_id: d4e}}\n",
+                 {"8:3: error misspelled-authorizer"}},
+        RuleCase{"in_a_response",
+                 with_operation(dummy + "      responses: {'200': {x-yc-apigateway-authorizers: {}}}\n"),
+                 {"7:27: error misspelled-authorizer"}},
+        RuleCase{
+            "in_a_scheme",
+            with_scheme("    s: {type: apiKey, in: header, name: X, x-yc-authorizer: {type: function}}\n"),
+            {"6:19: error scheme-without-authorizer", "10:44: error misspelled-authorizer"}},
+        RuleCase{"for_the_whole_document",
+                 "openapi: 3.0.0\nx-yc-apigateway: {authorizer: {type: function, function_id: d4e}}\npaths:\n"
+                 "  /a:\n    get:\n" +
+                     dummy,
+                 {"2:19: error misplaced-authorizer"}},
+        RuleCase{"never_named",
+                 with_operation(dummy) +
+                     "components:\n  securitySchemes:\n    k: {type: apiKey, in: header, name: "
+                     "X, x-yc-apigateway-authorizer: {type: function, function_id: d4e}}\n",
+                 {"9:5: warning unused-authorizer"}},
+        RuleCase{"named_at_the_root_only",
+                 "openapi: 3.0.0\nsecurity: [{k: []}]\npaths:\n  /a:\n    get:\n      security: []\n" +
+                     dummy +
+                     "components:\n  securitySchemes:\n    k: {type: apiKey, in: header, name: X, "
+                     "x-yc-apigateway-authorizer: {type: function, function_id: d4e}}\n",
+                 {}}),
+    name_of);
+
+INSTANTIATE_TEST_SUITE_P(
     Leftovers, Rules,
     ::testing::Values(
         RuleCase{"dollar",
@@ -570,6 +611,18 @@ INSTANTIATE_TEST_SUITE_P(
         RuleCase{"braces",
                  with_integration("        type: cloud_functions\n        function_id: '{{ id }}'\n"),
                  {"8:22: warning template-leftover"}},
+        RuleCase{
+            "shell",
+            with_integration("        type: serverless_containers\n        container_id: $API_CONTAINER\n"),
+            {"8:23: warning template-leftover"}},
+        RuleCase{"a_tag_is_none",
+                 with_integration(
+                     "        type: cloud_functions\n        function_id: d4e\n        tag: $latest\n"),
+                 {}},
+        RuleCase{"text_with_a_line_end",
+                 with_integration("        type: dummy\n        content:\n          text/plain: \"on "
+                                  "${apigw.stage}\\n\"\n"),
+                 {"9:23: warning template-leftover"}},
         RuleCase{"in_account",
                  "openapi: 3.0.0\nx-yc-apigateway: {service_account_id: <sa id>}\npaths:\n  /a:\n    get:\n" +
                      dummy,
