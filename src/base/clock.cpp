@@ -1,8 +1,8 @@
 #include "sluice/base/clock.hpp"
 
 #include <array>
+#include <charconv>
 #include <ctime>
-#include <string_view>
 
 #include <fmt/format.h>
 
@@ -27,6 +27,35 @@ std::tm broken_down(SystemTime time) {
   return parts;
 }
 
+constexpr int first_year = 1970;
+constexpr int last_year = 2200;
+
+/// The digits of `text` from `at` on, `count` of them, as a number in [min, max].
+bool read_number(std::string_view text, std::size_t at, std::size_t count, int min, int max, int& out) {
+  if (text.size() < at + count) {
+    return false;
+  }
+  const char* const begin = text.data() + at;
+  const auto parsed = std::from_chars(begin, begin + count, out);
+  return parsed.ec == std::errc{} && parsed.ptr == begin + count && *begin != '-' && out >= min && out <= max;
+}
+
+/// "+03:00" as seconds to take away.
+std::optional<std::chrono::seconds> read_offset(std::string_view text) {
+  if (text == "Z" || text == "z") {
+    return std::chrono::seconds(0);
+  }
+  int hours = 0;
+  int minutes = 0;
+  constexpr std::size_t size = 6;
+  if (text.size() != size || (text[0] != '+' && text[0] != '-') || text[3] != ':' ||
+      !read_number(text, 1, 2, 0, 23, hours) || !read_number(text, 4, 2, 0, 59, minutes)) {
+    return std::nullopt;
+  }
+  const std::chrono::seconds offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
+  return text[0] == '-' ? -offset : offset;
+}
+
 }  // namespace
 
 const Clock& Clock::real() {
@@ -40,6 +69,74 @@ std::string format_http_date(SystemTime time) {
                      days.at(static_cast<std::size_t>(parts.tm_wday)), parts.tm_mday,
                      months.at(static_cast<std::size_t>(parts.tm_mon)), parts.tm_year + 1900, parts.tm_hour,
                      parts.tm_min, parts.tm_sec);
+}
+
+std::optional<SystemTime> parse_http_date(std::string_view text) {
+  constexpr std::size_t longest = 40;
+  if (text.empty() || text.size() > longest || text.front() < 'A') {
+    return std::nullopt;
+  }
+  const std::string copy(text);
+  for (const char* const form :
+       {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
+    std::tm parts{};
+    const char* const end = ::strptime(copy.c_str(), form, &parts);
+    if (end == nullptr || *end != '\0' || parts.tm_year + 1900 > last_year) {
+      continue;
+    }
+    const std::chrono::year_month_day day(std::chrono::year(parts.tm_year + 1900),
+                                          std::chrono::month(static_cast<unsigned>(parts.tm_mon) + 1),
+                                          std::chrono::day(static_cast<unsigned>(parts.tm_mday)));
+    if (!day.ok()) {
+      return std::nullopt;
+    }
+    return std::chrono::sys_days(day) + std::chrono::hours(parts.tm_hour) +
+           std::chrono::minutes(parts.tm_min) + std::chrono::seconds(parts.tm_sec);
+  }
+  return std::nullopt;
+}
+
+std::optional<SystemTime> parse_rfc3339(std::string_view text) {
+  int year = 0;
+  int month = 0;
+  int day = 0;
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+  constexpr std::size_t date_time = 19;
+  if (text.size() <= date_time || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
+      text[13] != ':' || text[16] != ':' || !read_number(text, 0, 4, first_year, last_year, year) ||
+      !read_number(text, 5, 2, 1, 12, month) || !read_number(text, 8, 2, 1, 31, day) ||
+      !read_number(text, 11, 2, 0, 23, hour) || !read_number(text, 14, 2, 0, 59, minute) ||
+      !read_number(text, 17, 2, 0, 60, second)) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date(std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day)));
+  if (!date.ok()) {
+    return std::nullopt;
+  }
+  text.remove_prefix(date_time);
+  std::chrono::nanoseconds fraction{0};
+  if (text.front() == '.') {
+    std::chrono::nanoseconds unit = std::chrono::milliseconds(100);
+    std::size_t digits = 1;
+    for (; digits < text.size() && text[digits] >= '0' && text[digits] <= '9'; ++digits) {
+      fraction += unit * (text[digits] - '0');
+      unit /= 10;
+    }
+    if (digits == 1) {
+      return std::nullopt;
+    }
+    text.remove_prefix(digits);
+  }
+  const std::optional<std::chrono::seconds> offset = read_offset(text);
+  if (!offset) {
+    return std::nullopt;
+  }
+  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+         std::chrono::seconds(second) - *offset + std::chrono::duration_cast<SystemTime::duration>(fraction);
 }
 
 std::string format_rfc3339(SystemTime time) {

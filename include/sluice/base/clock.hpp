@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace sluice {
 
@@ -22,6 +24,11 @@ class Clock {
 
 /// IMF-fixdate, RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string format_http_date(SystemTime time);
+/// All three forms of RFC 9110 section 5.6.7; nullopt for anything else.
+std::optional<SystemTime> parse_http_date(std::string_view text);
+/// RFC 3339 section 5.6, with any number of fraction digits (what is below a nanosecond is dropped) and any
+/// offset; nullopt for anything else, and for years before 1970 or after 2200.
+std::optional<SystemTime> parse_rfc3339(std::string_view text);
 /// RFC 3339 with milliseconds: "2027-01-04T10:00:00.123Z".
 std::string format_rfc3339(SystemTime time);
 /// CLF, day not padded (events.md): "4/Jan/2027:10:00:00 +0000".

@@ -28,6 +28,38 @@ TEST(Clock, WritesCommonLogDatesWithoutPaddingTheDay) {
   EXPECT_EQ(format_clf(at(1803859199000)), "28/Feb/2027:23:59:59 +0000");
 }
 
+TEST(Clock, ReadsHttpDatesInTheirThreeForms) {
+  for (const char* text :
+       {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"}) {
+    EXPECT_EQ(parse_http_date(text), at(784111777000)) << text;
+  }
+  for (const char* text :
+       {"", "Sun, 06 Nov 1994 08:49:37", "06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z",
+        "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ", "Sun, 06 Nov 9994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 28:49:37 GMT", "784111777"}) {
+    EXPECT_FALSE(parse_http_date(text).has_value()) << text;
+  }
+}
+
+TEST(Clock, ReadsRfc3339) {
+  EXPECT_EQ(parse_rfc3339("2027-01-04T10:00:00Z"), at(1799056800000));
+  EXPECT_EQ(parse_rfc3339("2027-01-04T10:00:00.123Z"), at(1799056800123));
+  EXPECT_EQ(parse_rfc3339("2027-01-04t13:30:00.5+03:30"), at(1799056800500));
+  EXPECT_EQ(parse_rfc3339("2027-01-04T05:00:00-05:00"), at(1799056800000));
+  EXPECT_EQ(parse_rfc3339("2027-01-04T10:00:00.123456789Z"),
+            at(1799056800123) + std::chrono::nanoseconds(456789));
+  EXPECT_EQ(parse_rfc3339("2027-01-04T10:00:00.1234567899999999999999Z"),
+            at(1799056800123) + std::chrono::nanoseconds(456789));
+  EXPECT_EQ(parse_rfc3339("1970-01-01T00:00:00Z"), at(0));
+  for (const char* text :
+       {"", "2027-01-04", "2027-01-04T10:00:00", "2027-01-04 10:00:00Z", "2027-13-04T10:00:00Z",
+        "2027-02-30T10:00:00Z", "2027-01-04T24:00:00Z", "2027-01-04T10:00:00.Z", "2027-01-04T10:00:00+3",
+        "2027-01-04T10:00:00+03:0a", "2027-01-04T10:00:00ZZ", "20270104T100000Z", "-027-01-04T10:00:00Z",
+        "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z", "2027-01-04T10:00:-1Z"}) {
+    EXPECT_FALSE(parse_rfc3339(text).has_value()) << text;
+  }
+}
+
 TEST(Clock, Advances) {
   const Clock& clock = Clock::real();
   const SteadyTime before = clock.steady();

@@ -1,0 +1,34 @@
+#include "sluice/base/digest.hpp"
+
+#include <gtest/gtest.h>
+
+#include "sluice/base/codec.hpp"
+
+namespace sluice {
+namespace {
+
+TEST(Digest, Sha256) {
+  EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+/// RFC 4231.
+TEST(Digest, HmacSha256) {
+  EXPECT_EQ(hex_encode(hmac_sha256(std::string(20, '\x0b'), "Hi There")),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  EXPECT_EQ(hex_encode(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(hex_encode(hmac_sha256(std::string(131, '\xaa'),
+                                   "Test Using Larger Than Block-Size Key - Hash Key First")),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST(Digest, ComparesInConstantTime) {
+  EXPECT_TRUE(equal_in_constant_time("", ""));
+  EXPECT_TRUE(equal_in_constant_time("secret", "secret"));
+  EXPECT_FALSE(equal_in_constant_time("secret", "secreT"));
+  EXPECT_FALSE(equal_in_constant_time("secret", "secret1"));
+}
+
+}  // namespace
+}  // namespace sluice
