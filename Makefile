@@ -16,7 +16,7 @@ help: ## Lists the targets
 
 .PHONY: build
 build: ## Builds build/sluice
-	@.ci/setup build
+	@.ci/setup build swagger
 	@.ci/build release sluice
 
 .PHONY: run
@@ -26,12 +26,12 @@ run: build ## Serves config/demo.yaml on 127.0.0.1:8080, with the parts behind i
 
 .PHONY: test
 test: ## Runs all tests: release, sanitizers, fuzzing, lint of what changed (about 20 minutes on 2 cores)
-	@.ci/setup build test lint fuzz npm
+	@.ci/setup build test lint fuzz npm swagger
 	@$(PYTHON) .ci/check.py test $(if $(ONLY),--only $(ONLY))
 
 .PHONY: verify
 verify: ## Runs all tests, all of clang-tidy, longer fuzzing, coverage and the soak (over an hour)
-	@.ci/setup build test lint fuzz npm
+	@.ci/setup build test lint fuzz npm swagger
 	@$(PYTHON) .ci/check.py verify $(if $(ONLY),--only $(ONLY))
 
 .PHONY: bench

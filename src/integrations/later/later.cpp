@@ -62,8 +62,4 @@ IntegrationPtr build_cloud_ydb(gateway::BuildContext& context, const spec::Node&
                       {"exclusive_start_key", Landing::json_text}});
 }
 
-IntegrationPtr build_swagger(gateway::BuildContext& context, const spec::Node& node) {
-  return build_later(context, node, "swagger", {});
-}
-
 }  // namespace sluice::integrations
