@@ -309,8 +309,7 @@ TEST(LaterTypes, AreCheckedAndNotBuilt) {
       "type: cloud_datastreams\naction: PutRecord\nstream_name: s",
       "type: cloud_ymq\naction: SendMessage\nqueue_url: q\nfolder_id: f",
       "type: cloud_ydb\naction: GetItem\ndatabase: d\ntable_name: t\nkey: '{\"id\": \"{id}\"}'",
-      "type: cloud_ydb\naction: GetItem\ndatabase: d\ntable_name: t\nkey: '{\\\"id\\\": \\\"{id}\\\"}'",
-      "type: swagger"};
+      "type: cloud_ydb\naction: GetItem\ndatabase: d\ntable_name: t\nkey: '{\\\"id\\\": \\\"{id}\\\"}'"};
   for (const std::string& document : documents) {
     Bench bench(document);
     EXPECT_EQ(bench.build(), nullptr);
