@@ -155,30 +155,34 @@ class ApiBuilder {
     templates_.push_back(std::move(path_template));
   }
 
-  /// The path item, its $ref followed; keys beside the $ref are added and win.
-  const Node* path_item(const Member& member) {
-    const Node& written = *member.value;
+  /// A path item or integration, its $ref followed; keys beside the $ref are added and win.
+  const Node* with_siblings(const Node& written) {
     const Node* target = checking_.document.resolve(written);
-    if (written.is_mapping() && written.members.size() > 1 && target != &written) {
-      auto merged = std::make_shared<Node>();
-      merged->kind = NodeKind::mapping;
-      merged->mark = written.mark;
-      for (const Member& own : written.members) {
-        if (own.key != "$ref") {
-          merged->members.push_back(own);
-        }
-      }
-      if (target != nullptr) {
-        for (const Member& other : target->members) {
-          if (written.find(other.key) == nullptr) {
-            merged->members.push_back(other);
-          }
-        }
-      }
-      checking_.keys_checked.insert(&written);  // its siblings have an effect
-      api_->merged_path_items.push_back(std::move(merged));
-      return api_->merged_path_items.back().get();
+    if (!written.is_mapping() || written.members.size() < 2 || target == &written) {
+      return target;
     }
+    auto merged = std::make_shared<Node>();
+    merged->kind = NodeKind::mapping;
+    merged->mark = written.mark;
+    for (const Member& own : written.members) {
+      if (own.key != "$ref") {
+        merged->members.push_back(own);
+      }
+    }
+    if (target != nullptr) {
+      for (const Member& other : target->members) {
+        if (written.find(other.key) == nullptr) {
+          merged->members.push_back(other);
+        }
+      }
+    }
+    checking_.keys_checked.insert(&written);  // its siblings have an effect
+    api_->merged.push_back(std::move(merged));
+    return api_->merged.back().get();
+  }
+
+  const Node* path_item(const Member& member) {
+    const Node* target = with_siblings(*member.value);
     if (target == nullptr || target->is_null()) {
       return nullptr;
     }
@@ -265,7 +269,10 @@ class ApiBuilder {
     if (const Node* security = checking_.document.get(node, "security")) {
       operation.security = read_security(checking_, *security, api_->security_schemes);
     }
-    operation.integration = checking_.document.get(node, "x-yc-apigateway-integration");
+    const Node* integration = node.find("x-yc-apigateway-integration");
+    if (integration != nullptr && checking_.document.resolve(*integration) != nullptr) {
+      operation.integration = with_siblings(*integration);
+    }
     if (operation.integration != nullptr) {
       check_integration(checking_, *operation.integration);
     }
@@ -333,7 +340,7 @@ class ApiBuilder {
     if (integration == nullptr) {
       checking_.error(member->mark, "missing-option",
                       '`' + std::string(key) + "` needs x-yc-apigateway-integration", "add it");
-    } else if (const Node* target = checking_.document.resolve(*integration->value)) {
+    } else if (const Node* target = with_siblings(*integration->value)) {
       check_integration(checking_, *target);
       check_integration_options(checking_.document, *target, checking_.diagnostics);
     }

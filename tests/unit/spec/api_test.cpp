@@ -423,6 +423,35 @@ TEST(PathItems, MayBeReferencesWithKeysBeside) {
   EXPECT_EQ(api.document->place(operation_of(api, "/merged", "GET").mark).file, "items.yaml");
 }
 
+TEST(Integrations, MayBeReferencesWithKeysBeside) {
+  const auto loaded = test::load(R"(openapi: 3.0.0
+paths:
+  /a:
+    get:
+      x-yc-apigateway-integration: {$ref: '#/components/x-yc-apigateway-integrations/up', url: 'http://h/a'}
+  /b:
+    get:
+      x-yc-apigateway-integration: {$ref: '#/components/x-yc-apigateway-integrations/up'}
+  /c:
+    get:
+      x-yc-apigateway-integration: {$ref: '#/components/x-yc-apigateway-integrations/gone', url: 'http://h/c'}
+components:
+  x-yc-apigateway-integrations:
+    up: {type: http, url: 'http://h/', headers: {'*': '*'}}
+)");
+  EXPECT_THAT(test::summary(loaded.diagnostics), ElementsAre("11:43: error broken-ref"));
+  const auto text = [&](std::size_t path, const char* key) {
+    const Node* node = loaded.api->paths.at(path).operations.at(0).integration->find(key);
+    return node == nullptr ? std::string() : node->text;
+  };
+  EXPECT_EQ(text(0, "url"), "http://h/a");
+  EXPECT_EQ(text(0, "type"), "http");
+  EXPECT_EQ(text(0, "$ref"), "");
+  EXPECT_NE(loaded.api->paths.at(0).operations.at(0).integration->find("headers"), nullptr);
+  EXPECT_EQ(text(1, "url"), "http://h/");
+  EXPECT_EQ(loaded.api->paths.at(2).operations.at(0).integration, nullptr);
+}
+
 TEST(PathItems, MayAllStandInAnotherFile) {
   const auto loaded =
       load({{"api.yaml", test::head() + "paths: {$ref: paths/all.yaml}\n"},

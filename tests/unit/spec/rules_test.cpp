@@ -500,6 +500,12 @@ INSTANTIATE_TEST_SUITE_P(
                  with_operation(dummy) + "components:\n  schemas:\n    A: {type: string}\n    B: {$ref: "
                                          "'#/components/schemas/A', nullable: true}\n",
                  {"10:41: warning ref-siblings"}},
+        RuleCase{"siblings_of_an_integration",
+                 with_operation("      x-yc-apigateway-integration: {$ref: "
+                                "'#/components/x-yc-apigateway-integrations/up', url: "
+                                "'http://h/a'}\n") +
+                     "components:\n  x-yc-apigateway-integrations: {up: {type: http, url: 'http://h/'}}\n",
+                 {}},
         RuleCase{"sibling_prose",
                  with_operation(dummy) + "components:\n  schemas:\n    A: {type: string}\n    B: {$ref: "
                                          "'#/components/schemas/A', description: x, type: string}\n",
