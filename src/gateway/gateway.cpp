@@ -22,6 +22,12 @@ const MappedTarget* Environment::container(std::string_view id) const noexcept {
   return found == containers.end() ? nullptr : &found->second;
 }
 
+std::shared_ptr<const Folder> Environment::bucket(std::string_view name) const noexcept {
+  const auto found =
+      std::find_if(buckets.begin(), buckets.end(), [&](const auto& entry) { return entry.first == name; });
+  return found == buckets.end() ? nullptr : found->second;
+}
+
 namespace {
 
 class CompiledGateway final : public Gateway {

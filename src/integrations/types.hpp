@@ -16,9 +16,9 @@ IntegrationPtr build_http(gateway::BuildContext& context, const spec::Node& node
 IntegrationPtr build_cloud_functions(gateway::BuildContext& context, const spec::Node& node);
 IntegrationPtr build_serverless_containers(gateway::BuildContext& context, const spec::Node& node);
 IntegrationPtr build_swagger(gateway::BuildContext& context, const spec::Node& node);
+IntegrationPtr build_object_storage(gateway::BuildContext& context, const spec::Node& node);
 
 /// Types of later versions: options checked, operations answer 501.
-IntegrationPtr build_object_storage(gateway::BuildContext& context, const spec::Node& node);
 IntegrationPtr build_cloud_datasphere(gateway::BuildContext& context, const spec::Node& node);
 IntegrationPtr build_cloud_datastreams(gateway::BuildContext& context, const spec::Node& node);
 IntegrationPtr build_cloud_ymq(gateway::BuildContext& context, const spec::Node& node);

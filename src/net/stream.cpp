@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "sluice/net/waiter.hpp"
 
@@ -40,6 +42,9 @@ class SocketStream final : public Stream {
   }
   Result<std::optional<std::size_t>> try_read(asio::mutable_buffer buffer) override;
   Result<std::size_t> try_write(std::span<const asio::const_buffer> buffers) override;
+  [[nodiscard]] bool sends_files() const noexcept override { return true; }
+  Result<void> try_send_file(asio::const_buffer before, int descriptor, std::uint64_t offset,
+                             std::size_t size, FileProgress& progress) override;
   void cancel() noexcept override { socket_->cancel(); }
   void shutdown() noexcept override { ::shutdown(socket_->descriptor(), SHUT_WR); }
   void close(bool reset) noexcept override { socket_->close(reset); }
@@ -88,6 +93,53 @@ Result<std::size_t> SocketStream::try_write(std::span<const asio::const_buffer> 
   }
 }
 
+Result<void> SocketStream::try_send_file(asio::const_buffer before, int descriptor, std::uint64_t offset,
+                                         std::size_t size, FileProgress& progress) {
+  progress = {};
+  const int socket = socket_->descriptor();
+  while (progress.before < before.size()) {
+    // MSG_MORE: the head shares its segment with the file's first bytes.
+    const ssize_t sent = ::send(socket, static_cast<const char*>(before.data()) + progress.before,
+                                before.size() - progress.before, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    if (sent >= 0) {
+      progress.before += static_cast<std::size_t>(sent);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      progress.stop = FileProgress::Stop::waits;
+      return {};
+    } else if (errno != EINTR) {
+      return stream_error(status_of_errno(errno));
+    }
+  }
+  auto at = static_cast<off_t>(offset);
+  for (;;) {
+    const ssize_t sent = ::sendfile(socket, descriptor, &at, size);
+    if (sent >= 0) {
+      progress.file = static_cast<std::size_t>(sent);
+      progress.stop = sent == 0 && size > 0 ? FileProgress::Stop::file_end : FileProgress::Stop::none;
+      return {};
+    }
+    switch (errno) {
+      case EINTR:
+        continue;
+      case EAGAIN:
+        progress.stop = FileProgress::Stop::waits;
+        return {};
+      case EINVAL:
+      case ENOSYS:
+      case EOVERFLOW: {
+        Error error = stream_error(IoStatus::failed, "this file system has no sendfile()");
+        error.code = ErrorCode::not_built;
+        return error;
+      }
+      case EIO:
+      case ESTALE:
+        return stream_error(IoStatus::failed, std::string("a file cannot be read: ") + std::strerror(errno));
+      default:
+        return stream_error(status_of_errno(errno));
+    }
+  }
+}
+
 void set_no_delay(int descriptor) {
   const int on = 1;
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -125,6 +177,14 @@ Error stream_error(IoStatus status, std::string detail) {
       break;
   }
   error.detail = std::move(detail);
+  return error;
+}
+
+Result<void> Stream::try_send_file(asio::const_buffer /*before*/, int /*descriptor*/,
+                                   std::uint64_t /*offset*/, std::size_t /*size*/, FileProgress& progress) {
+  progress = {};
+  Error error = stream_error(IoStatus::failed, "this stream sends no files by itself");
+  error.code = ErrorCode::not_built;
   return error;
 }
 

@@ -361,6 +361,7 @@ Config load_config(const std::string& file, Diagnostics& diagnostics, const Conf
     read_listeners(root);
     read_functions(root);
     read_containers(root);
+    read_buckets(root);
     read_upstreams(root);
     read_limits(root);
     read_gateways(root);

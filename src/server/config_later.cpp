@@ -163,14 +163,6 @@ void read_databases(Section& root, const spec::Node& node) {
                   });
 }
 
-void read_buckets(Section& root, const spec::Node& node) {
-  for_each_member(root.context(), node, "buckets",
-                  [&](const std::string& name, const spec::Node& value, const spec::Member&) {
-                    Section bucket(root.context(), value, "the bucket " + name);
-                    bucket.path("directory");
-                  });
-}
-
 void read_security_profiles(Section& root, const spec::Node& node) {
   for_each_member(root.context(), node, "security_profiles",
                   [&](const std::string& name, const spec::Node& value, const spec::Member&) {
@@ -318,7 +310,6 @@ void read_later_sections(Section& root) {
     std::string_view effect = "has no effect";
   };
   constexpr std::array later{
-      Later{"buckets", read_buckets},
       Later{"queues", read_queues},
       Later{"streams", read_streams},
       Later{"databases", read_databases},

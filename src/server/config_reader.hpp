@@ -112,6 +112,7 @@ void read_gateways(Section& root);
 void read_certificates(Section& root);
 void read_functions(Section& root);
 void read_containers(Section& root);
+void read_buckets(Section& root);
 void read_upstreams(Section& root);
 void read_limits(Section& root);
 /// Keys of later steps: shape only, each a [not-built] warning.

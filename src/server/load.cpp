@@ -1,6 +1,7 @@
 #include "sluice/server/load.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "sluice/integrations/table.hpp"
 
@@ -70,6 +71,41 @@ void read_upstreams_files(Config& config, Diagnostics& diagnostics) {
   }
 }
 
+/// Whether the configuration's own file lies below the folder, where anybody could ask for it.
+bool holds(const std::string& folder, const std::string& file) {
+  std::error_code failed;
+  const std::filesystem::path inner = std::filesystem::canonical(file, failed);
+  if (failed) {
+    return false;
+  }
+  const std::filesystem::path outer = std::filesystem::canonical(folder, failed);
+  if (failed) {
+    return false;
+  }
+  const std::filesystem::path relative = inner.lexically_relative(outer);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> open_buckets(const Config& config,
+                                                                                Diagnostics& diagnostics) {
+  std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> buckets;
+  for (const BucketConfig& bucket : config.buckets) {
+    Result<std::shared_ptr<const Folder>> folder = Folder::open(bucket.directory);
+    if (!folder) {
+      diagnostics.error(bucket.place, "no-directory",
+                        "the bucket " + bucket.name + ": " + folder.error().detail);
+      continue;
+    }
+    if (holds(bucket.directory, config.file)) {
+      diagnostics.warning(bucket.place, "exposed-configuration",
+                          "the bucket " + bucket.name + " serves the folder that this configuration lies in",
+                          "name a folder with nothing in it but the bucket's objects: `directory: …`");
+    }
+    buckets.emplace_back(bucket.name, std::move(*folder));
+  }
+  return buckets;
+}
+
 }  // namespace
 
 const gateway::IntegrationTable& integration_table() {
@@ -77,13 +113,15 @@ const gateway::IntegrationTable& integration_table() {
   return table;
 }
 
-gateway::Environment make_environment(const Config& config, gateway::CompileMode mode) {
+gateway::Environment make_environment(const Config& config, gateway::CompileMode mode,
+                                      Diagnostics& diagnostics) {
   gateway::Environment environment;
   environment.mode = mode;
   environment.functions = config.functions;
   environment.containers = config.containers;
   environment.functions_not_built = config.functions_not_built;
   environment.containers_not_built = config.containers_not_built;
+  environment.buckets = open_buckets(config, diagnostics);
   environment.service_accounts = config.service_accounts;
   environment.security_profiles = config.security_profiles;
   environment.http_allow_private = config.http_allow_private;
@@ -132,7 +170,7 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
   loaded.config = std::move(given);
   const Config& config = loaded.config;
   loaded.files = config.files;
-  const gateway::Environment environment = make_environment(config, mode);
+  const gateway::Environment environment = make_environment(config, mode, diagnostics);
   std::vector<std::shared_ptr<const gateway::Gateway>> gateways;
   for (const GatewayConfig& gateway : config.gateways) {
     if (gateway.spec.empty()) {

@@ -116,7 +116,7 @@ int run_explain(const ExplainArguments& arguments) {
   settings.id = "explain";
   if (!arguments.config.empty()) {
     const server::Config config = server::load_config(arguments.config, diagnostics);
-    environment = server::make_environment(config, gateway::CompileMode::configured);
+    environment = server::make_environment(config, gateway::CompileMode::configured, diagnostics);
     for (const server::GatewayConfig& candidate : config.gateways) {
       if (candidate.spec == arguments.file || settings.id == "explain") {
         settings = server::make_gateway_settings(config, candidate);

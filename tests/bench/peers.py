@@ -4,9 +4,11 @@
     /proxy/small    from the upstream: a small JSON text
     /proxy/big      from the upstream: 1 MiB
     /proxy/up       to the upstream: the request's body
+    /files/…        files of one folder: 1k.html (1 KiB), 1m.bin (1 MiB); nginx and Sluice only
 
 among a hundred paths, with request ids and timeouts on and access logs off; one core, one worker.
 """
+import os
 import pathlib
 import shutil
 
@@ -14,6 +16,16 @@ import machine
 
 JSON = '{"message": "a static answer of the gateway", "items": [1, 2, 3], "nested": {"ok": true, "name": "sluice"}}'
 OTHERS = [f"/resource/{name}/kind{number}" for name in ("users", "orders", "items", "photos") for number in range(24)]
+
+
+def site(folder: pathlib.Path) -> pathlib.Path:
+    """The folder of files that are served, made at first."""
+    files = folder / "site"
+    files.mkdir(exist_ok=True)
+    for name, size in (("1k.html", 1 << 10), ("1m.bin", 1 << 20)):
+        if not (files / name).exists():
+            (files / name).write_bytes(b"0123456789abcde\n" * (size >> 4))
+    return files
 
 
 class Peer:
@@ -27,6 +39,7 @@ class Peer:
         self.upstream = upstream
         self.port, self.tls_port = machine.free_ports(2)
         self.cert, self.key = folder / "cert.pem", folder / "key.pem"
+        self.site = site(folder)
         self.process: machine.Process | None = None
 
     def command(self) -> list:
@@ -47,7 +60,10 @@ class Nginx(Peer):
 
     def command(self) -> list:
         others = "\n".join(f"    location = {path} {{ return 200 '{{}}'; }}" for path in OTHERS)
+        # The folder of a benchmark is its user's alone.
+        user = "user root;" if os.geteuid() == 0 else ""
         (self.folder / "nginx.conf").write_text(f"""
+{user}
 worker_processes 1;
 worker_rlimit_nofile 20000;
 daemon off;
@@ -57,6 +73,8 @@ events {{ worker_connections 12000; }}
 http {{
   access_log off;
   default_type application/json;
+  types {{ text/html html; application/octet-stream bin; }}
+  sendfile on;
   keepalive_requests 1000000000;
   keepalive_timeout 75s;
   client_max_body_size 0;
@@ -73,6 +91,7 @@ http {{
     add_header X-Request-Id $request_id;
     location = /static {{ return 200 '{JSON}'; }}
 {others}
+    location /files/ {{ alias {self.site}/; }}
     location /proxy/ {{
       proxy_pass http://back/;
       proxy_http_version 1.1;
@@ -139,6 +158,8 @@ class Sluice(Peer):
         for method, name in (("get", "small"), ("get", "big"), ("post", "up")):
             url = f"http://127.0.0.1:{self.upstream}/{name}"
             lines.append(f"  /proxy/{name}: {{{method}: {{x-yc-apigateway-integration: {{type: http, url: '{url}'}}}}}}")
+        files = "{type: object_storage, bucket: site, object: '{name}'}"
+        lines.append(f"  /files/{{name}}: {{get: {{x-yc-apigateway-integration: {files}}}}}")
         lines += [f"  {path}: {{get: {{x-yc-apigateway-integration: {{type: dummy, content: {{'*': '{{}}'}}}}}}}}" for path in OTHERS]
         return "\n".join(lines) + "\n"
 
@@ -150,6 +171,7 @@ listen:
   - {{address: 127.0.0.1, port: {self.tls_port}, tls: true}}
 workers: 1
 gateways: [{{id: bench, spec: bench.yaml}}]
+buckets: {{site: {{directory: {self.site}}}}}
 certificates: [{{domains: [localhost], certificate: {self.cert}, private_key: {self.key}}}]
 log: {{level: warn, access: false}}
 """)

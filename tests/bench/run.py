@@ -46,18 +46,19 @@ class Bench:
             peer.stop()
         self.upstream.stop()
 
-    def rounds(self, name: str, measure) -> dict[str, list[float]]:
-        """measure(peer) for every peer, in an order that turns with the round."""
-        values: dict[str, list[float]] = {peer.name: [] for peer in self.peers}
+    def rounds(self, name: str, measure, only: tuple | None = None) -> dict[str, list[float]]:
+        """measure(peer) for every peer (of `only`), in an order that turns with the round."""
+        measured = [peer for peer in self.peers if only is None or peer.name in only]
+        values: dict[str, list[float]] = {peer.name: [] for peer in measured}
         for number in range(self.options.rounds):
-            turn = number % len(self.peers)
-            for peer in self.peers[turn:] + self.peers[:turn]:
+            turn = number % max(len(measured), 1)
+            for peer in measured[turn:] + measured[:turn]:
                 values[peer.name].append(measure(peer))
             print(f"  {name}: round {number + 1} of {self.options.rounds}: "
                   + ", ".join(f"{peer} {found[-1]:.1f}" for peer, found in values.items()), flush=True)
         return values
 
-    def cpu(self, name: str, mode: str, tls: bool, *arguments) -> dict[str, float]:
+    def cpu(self, name: str, mode: str, tls: bool, *arguments, only: tuple | None = None) -> dict[str, float]:
         """Microseconds of CPU a request, medians."""
 
         def measure(peer: peers.Peer) -> float:
@@ -68,7 +69,7 @@ class Bench:
             counted = machine.load(mode, port, "--seconds", self.options.seconds, *extra)
             return 1e6 * (peer.process.cpu_seconds() - before) / counted["requests"]
 
-        return {peer: statistics.median(found) for peer, found in self.rounds(name, measure).items()}
+        return {peer: statistics.median(found) for peer, found in self.rounds(name, measure, only).items()}
 
     def p99(self, name: str, path: str) -> dict[str, float]:
         """Microseconds at a fixed 2 000 requests a second."""
@@ -161,8 +162,8 @@ class Bench:
 # name: (what, unit, measure, what our figure is compared with, must, aim). The comparison: peers whose best is the
 # base of a ratio, or none for a plain figure.
 def scenarios(bench: Bench) -> dict:
-    def cpu(mode, tls, *arguments):
-        return lambda name: bench.cpu(name, mode, tls, *arguments)
+    def cpu(mode, tls, *arguments, only=None):
+        return lambda name: bench.cpu(name, mode, tls, *arguments, only=only)
 
     both = ("nginx", "haproxy")
     return {
@@ -171,6 +172,9 @@ def scenarios(bench: Bench) -> dict:
         "down": ("1 MiB down", "µs", cpu("closed", False, "--path", "/proxy/big", "--connections", 16), both, 1.00, 0.80),
         "up": ("1 MiB up", "µs", cpu("closed", False, "--path", "/proxy/up", "--method", "POST", "--body", MIB, "--connections", 16),
                ("haproxy",), 0.80, 0.55),
+        "file-1k": ("a file of 1 KiB", "µs", cpu("closed", False, "--path", "/files/1k.html", only=("nginx", "sluice")), ("nginx",), 1.15, 1.00),
+        "file-1m": ("a file of 1 MiB", "µs", cpu("closed", False, "--path", "/files/1m.bin", "--connections", 16, only=("nginx", "sluice")),
+                    ("nginx",), 1.00, 0.95),
         "tls": ("TLS 1.3 keep-alive, static", "µs", cpu("closed", True, "--path", "/static"), ("nginx",), 1.15, 1.00),
         "handshakes": ("TLS 1.3 new handshakes", "µs", cpu("fresh", True, "--path", "/static", "--connections", 16), ("nginx",), 1.20, 1.05),
         "p99-static": ("p99 at 2 000 a second, static", "µs", lambda name: bench.p99(name, "/static"), ("nginx",), 1.25, 1.10),

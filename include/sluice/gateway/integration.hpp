@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/folder.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/client/cloud/credentials.hpp"
 #include "sluice/client/http_client.hpp"
@@ -96,6 +97,7 @@ struct Environment {
   /// is not_built, whatever its service account.
   std::vector<std::string> functions_not_built;
   std::vector<std::string> containers_not_built;
+  std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> buckets;  ///< name → folder
   std::vector<std::string> service_accounts;             ///< ids that the configuration names
   std::vector<std::string> security_profiles;            ///< ids that the configuration names
   bool http_allow_private = false;                       ///< http.allow_private
@@ -105,6 +107,8 @@ struct Environment {
   std::size_t function_answer = std::size_t{3'670'016};  ///< limits.function_answer
   [[nodiscard]] const MappedTarget* function(std::string_view id) const noexcept;
   [[nodiscard]] const MappedTarget* container(std::string_view id) const noexcept;
+  /// nullptr: no folder of that name.
+  [[nodiscard]] std::shared_ptr<const Folder> bucket(std::string_view name) const noexcept;
 };
 
 /// What an integration is compiled with.

@@ -15,6 +15,17 @@
 
 namespace sluice::http {
 
+/// What of a file is still to come, for who sends it without reading it: each step moves `offset` on and
+/// takes from `left`. The descriptor belongs to the source.
+struct FileRange {
+  int descriptor = -1;
+  std::uint64_t offset = 0;
+  std::uint64_t left = 0;
+
+  /// Reads up to `size` bytes (and at most `left`) to `out` and moves on; 0 where the file ends. Errors: io.
+  Result<std::size_t> read(char* out, std::size_t size);
+};
+
 /// Single-threaded. Destroying a source before its end abandons the message (the connection behind it
 /// closes).
 class BodySource {
@@ -35,6 +46,9 @@ class BodySource {
   /// then. Without a waiting read() it does nothing. What the source stands on must stay until that read()
   /// has ended. A source that cannot do this ends its read() in its own time.
   virtual void cancel_read() noexcept {}
+  /// The rest of the body as a range of a file; nullptr where it is none. The caller may move the range on
+  /// and read() the rest.
+  virtual FileRange* file_range() noexcept { return nullptr; }
   /// After the end: the trailers, or nullptr.
   [[nodiscard]] virtual const Headers* trailers() const noexcept { return nullptr; }
 };

@@ -50,6 +50,17 @@ enum class WaitMode : std::uint8_t {
 /// An IoStatus as an error value (source: internal; the caller knows better whose fault it is).
 Error stream_error(IoStatus status, std::string detail = {});
 
+/// What Stream::try_send_file() did.
+struct FileProgress {
+  std::size_t before = 0;  ///< bytes of what stands before the file
+  std::size_t file = 0;    ///< bytes of the file
+  enum class Stop : std::uint8_t {
+    none,     ///< all, or as much as one call sends: call again
+    waits,    ///< the peer takes no more now: wait until it is writable
+    file_end  ///< the file has no byte there
+  } stop = Stop::none;
+};
+
 class Stream {
  public:
   /// The end of a started wait: ok or cancelled.
@@ -79,6 +90,14 @@ class Stream {
   /// Writes what goes without waiting and returns how much that was (0 when nothing goes). After a short
   /// write over TLS the same bytes must come first in the next write.
   virtual Result<std::size_t> try_write(std::span<const asio::const_buffer> buffers) = 0;
+  /// Whether try_send_file() can be called: the system itself sends files over this stream.
+  [[nodiscard]] virtual bool sends_files() const noexcept { return false; }
+  /// Writes `before`, and after all of it up to `size` bytes of the file `descriptor` from `offset` on, as
+  /// far as it goes without waiting. Errors: those of try_write; io where the file cannot be read; not_built
+  /// where its file system cannot do this (then nothing of the file went out; `before` may have, see
+  /// `progress`). The process ignores SIGPIPE: sendfile() cannot be told to.
+  virtual Result<void> try_send_file(asio::const_buffer before, int descriptor, std::uint64_t offset,
+                                     std::size_t size, FileProgress& progress);
   /// Starts waiting until try_write may go on; ends as start_wait_readable does.
   virtual void start_wait_writable(Callback callback, void* context) = 0;
 

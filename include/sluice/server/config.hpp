@@ -70,6 +70,13 @@ struct UpstreamConfig {
   Place place;
 };
 
+/// A bucket that is a folder here.
+struct BucketConfig {
+  std::string name;
+  std::string directory;
+  Place place;
+};
+
 struct Config {
   std::string file;
   std::vector<ListenerConfig> listeners;
@@ -85,6 +92,7 @@ struct Config {
   std::vector<std::pair<std::string, gateway::MappedTarget>> containers;
   std::vector<std::string> functions_not_built;   ///< ids that run here in a later step
   std::vector<std::string> containers_not_built;  ///< likewise
+  std::vector<BucketConfig> buckets;
   std::vector<std::string> service_accounts;
   std::vector<std::string> security_profiles;  ///< ids; their rules are those of a later step
   std::vector<UpstreamConfig> upstreams;

@@ -17,8 +17,10 @@ namespace sluice::server {
 /// All types of integration of this version.
 const gateway::IntegrationTable& integration_table();
 
-/// What the configuration contributes to compilation.
-gateway::Environment make_environment(const Config& config, gateway::CompileMode mode);
+/// What the configuration contributes to compilation. Opens the folders of buckets and reports those that
+/// cannot be used.
+gateway::Environment make_environment(const Config& config, gateway::CompileMode mode,
+                                      Diagnostics& diagnostics);
 gateway::GatewaySettings make_gateway_settings(const Config& config, const GatewayConfig& gateway);
 client::ClientSettings make_client_settings(const Config& config);
 

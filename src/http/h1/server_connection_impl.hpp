@@ -176,6 +176,11 @@ class Connection final : public ServerConnection {
   bool begin_response(Response& response);
   net::Awaitable<void> finish_response(Response& response);
   net::Awaitable<void> send_source(BodySource& source);
+  /// Appends a small file to what goes out; false: it became shorter, and the answer was broken off.
+  bool append_file(FileRange& file);
+  /// Sends what has gathered and the file; false where the file system cannot do that: then the file is still
+  /// to be read and sent.
+  net::Awaitable<bool> send_file(FileRange& file);
   void decide_keep_alive(bool streamed);
   /// Sends what has gathered as far as it goes; true when nothing is left.
   bool flush_some();

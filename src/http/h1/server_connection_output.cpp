@@ -13,6 +13,8 @@ constexpr std::size_t small_body = std::size_t{16} << 10U;
 /// Pieces of a source up to this gather.
 constexpr std::size_t small_piece = std::size_t{8} << 10U;
 constexpr std::size_t most_gathered = std::size_t{64} << 10U;
+/// Of a file at once, and without a wait before the worker's other connections have their turn.
+constexpr std::size_t file_turn = std::size_t{1} << 20U;
 
 int status_of(const Response& response) noexcept {
   const RenderedResponse* const rendered = response.rendered.get();
@@ -111,6 +113,13 @@ bool Connection::begin_response(Response& response) {
   } else if (source == nullptr && bytes.size() <= small_body) {
     out += bytes;
     response_framing_ = {};
+  } else if (source != nullptr && framing.kind == Framing::Kind::length && framing.length <= small_body) {
+    if (FileRange* const file = source->file_range(); file != nullptr && file->left == framing.length) {
+      response_framing_ = {};
+      if (!append_file(*file)) {
+        return true;
+      }
+    }
   }
   record.bytes_out += out.size() - before;
   if (response_framing_.kind != Framing::Kind::none) {
@@ -139,12 +148,78 @@ net::Awaitable<void> Connection::finish_response(Response& response) {
   (void)written;  // broken_ says it too
 }
 
+bool Connection::append_file(FileRange& file) {
+  std::string& out = exchange_->out;
+  std::size_t at = out.size();
+  out.resize(at + static_cast<std::size_t>(file.left));
+  while (file.left > 0) {
+    const Result<std::size_t> got = file.read(out.data() + at, out.size() - at);
+    if (!got || *got == 0) {
+      break_off(got ? std::string_view("the file became shorter while it was read") : got.error().detail);
+      return false;
+    }
+    at += *got;
+  }
+  return true;
+}
+
+net::Awaitable<bool> Connection::send_file(FileRange& file) {
+  std::string& out = exchange_->out;
+  RequestRecord& record = exchange_->context.record;
+  std::size_t turn = 0;
+  while (file.left > 0 && !broken_) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(file.left, file_turn));
+    net::FileProgress progress;
+    const Result<void> sent =
+        stream_->try_send_file(net::asio::buffer(out), file.descriptor, file.offset, size, progress);
+    out.erase(0, progress.before);
+    file.offset += progress.file;
+    file.left -= progress.file;
+    record.bytes_out += progress.file;
+    turn += progress.file;
+    if (!sent && sent.error().code == ErrorCode::not_built) {
+      co_return false;
+    }
+    if (!sent && sent.error().code == ErrorCode::io) {
+      break_off(sent.error().detail);
+      co_return true;
+    }
+    if (!sent) {
+      broken_ = true;
+      client_gone();
+      co_return true;
+    }
+    if (progress.stop == net::FileProgress::Stop::file_end) {
+      break_off("the file became shorter while it was sent");
+    } else if (progress.stop == net::FileProgress::Stop::waits) {
+      turn = 0;
+      const bool writable = co_await wait_writable();
+      if (!writable) {
+        co_return true;
+      }
+    } else if (turn >= file_turn && file.left > 0) {
+      turn = 0;
+      watch();
+      co_await net::asio::post(shared_.worker.executor(), net::use_awaitable);
+    }
+  }
+  co_return true;
+}
+
 net::Awaitable<void> Connection::send_source(BodySource& source) {
   std::string& out = exchange_->out;
   RequestRecord& record = exchange_->context.record;
   const bool chunked = response_framing_.kind == Framing::Kind::chunked;
   const bool counted = response_framing_.kind == Framing::Kind::length;
   std::uint64_t left = response_framing_.length;
+  FileRange* const file = counted && stream_->sends_files() ? source.file_range() : nullptr;
+  if (file != nullptr && file->left == left) {
+    const bool done = co_await send_file(*file);
+    if (done) {
+      co_return;
+    }
+    left = file->left;
+  }
   for (;;) {
     std::optional<Result<std::string_view>> piece = source.try_read();
     if (!piece) {

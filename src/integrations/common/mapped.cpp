@@ -4,7 +4,8 @@
 
 namespace sluice::integrations {
 
-Error not_mapped(std::string_view what, std::string_view section, std::string_view id) {
+Error not_mapped(std::string_view what, std::string_view section, std::string_view id,
+                 std::string_view target) {
   Error error;
   error.code = ErrorCode::not_found;
   error.source = ErrorSource::config;
@@ -12,7 +13,7 @@ Error not_mapped(std::string_view what, std::string_view section, std::string_vi
   error.status = 502;
   error.message = "The " + std::string(what) + " \"" + std::string(id) +
                   "\" leads nowhere here. Map it in the configuration: " + std::string(section) + ": {" +
-                  std::string(id) + ": {url: \"http://…\"}}";
+                  std::string(id) + ": {" + std::string(target) + "}}";
   error.detail = error.message;
   return error;
 }

@@ -12,7 +12,8 @@
 namespace sluice::integrations {
 
 /// 502: the id leads nowhere; names the key to add: `functions: {ID: {url: …}}`.
-Error not_mapped(std::string_view what, std::string_view section, std::string_view id);
+Error not_mapped(std::string_view what, std::string_view section, std::string_view id,
+                 std::string_view target = "url: \"http://…\"");
 
 /// The path of a base URL without its final slash, and its query.
 struct BasePath {

@@ -38,10 +38,6 @@ IntegrationPtr build_later(gateway::BuildContext& context, const spec::Node& nod
 
 }  // namespace
 
-IntegrationPtr build_object_storage(gateway::BuildContext& context, const spec::Node& node) {
-  return build_later(context, node, "object_storage", {});
-}
-
 IntegrationPtr build_cloud_datasphere(gateway::BuildContext& context, const spec::Node& node) {
   return build_later(context, node, "cloud_datasphere", {});
 }

@@ -40,4 +40,16 @@ bool is_condition(http::FieldId id) noexcept {
   }
 }
 
+http::Headers conditions_of(const ObjectRequest& request) {
+  http::Headers conditions;
+  if (request.conditions != nullptr) {
+    for (const http::Headers::Field field : *request.conditions) {
+      if (is_condition(field.id)) {
+        conditions.add(field.name, field.value);
+      }
+    }
+  }
+  return conditions;
+}
+
 }  // namespace sluice::integrations

@@ -55,5 +55,7 @@ class ObjectStore {
 bool is_object_header(const http::Headers::Field& field) noexcept;
 /// Range and If-*: the fields of `ObjectRequest::conditions` that a store obeys.
 bool is_condition(http::FieldId id) noexcept;
+/// Those fields of a request's conditions; for what is sent, and for `explain`.
+http::Headers conditions_of(const ObjectRequest& request);
 
 }  // namespace sluice::integrations

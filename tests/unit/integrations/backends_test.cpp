@@ -304,7 +304,6 @@ TEST(ServerlessContainers, Mistakes) {
 
 TEST(LaterTypes, AreCheckedAndNotBuilt) {
   const std::vector<std::string> documents{
-      "type: object_storage\nbucket: b\nobject: '{rest}'\nerror_object: {object: e, statusCode: 404}",
       "type: cloud_datasphere\nfolder_id: f\nnode_id: n",
       "type: cloud_datastreams\naction: PutRecord\nstream_name: s",
       "type: cloud_ymq\naction: SendMessage\nqueue_url: q\nfolder_id: f",
@@ -318,7 +317,6 @@ TEST(LaterTypes, AreCheckedAndNotBuilt) {
     EXPECT_EQ(bench.diagnostics.warning_count(), 1U) << bench.mistakes();
     EXPECT_THAT(bench.mistakes(), HasSubstr("is built in a later version; the operation answers 501"));
   }
-  EXPECT_THAT(Bench("type: object_storage\nobject: x").mistakes(), HasSubstr("needs `bucket`"));
   EXPECT_THAT(Bench("type: cloud_ydb\naction: GetItem\ndatabase: d\ntable_name: t\nkey: '{id'").mistakes(),
               HasSubstr("error: `key`: the text is not JSON"));
 }
