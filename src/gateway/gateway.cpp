@@ -28,6 +28,12 @@ std::shared_ptr<const Folder> Environment::bucket(std::string_view name) const n
   return found == buckets.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<LocalContainer> Environment::local_container(std::string_view id) const noexcept {
+  const auto found = std::find_if(local_containers.begin(), local_containers.end(),
+                                  [&](const auto& container) { return container->id() == id; });
+  return found == local_containers.end() ? nullptr : *found;
+}
+
 namespace {
 
 class CompiledGateway final : public Gateway {

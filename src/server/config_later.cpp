@@ -1,4 +1,4 @@
-/// Functions and containers, and the keys that later steps build: these are checked for their shape, so that
+/// Functions, and the keys that later steps build: these are checked for their shape, so that
 /// a configuration for a later version starts, and told as [not-built].
 #include <algorithm>
 #include <array>
@@ -265,40 +265,6 @@ void read_functions(Section& root) {
         function.not_built(value, "a function with `runtime`", "its operations answer 501");
         config.functions_not_built.push_back(id);
       });
-}
-
-void read_containers(Section& root) {
-  const spec::Node* node = root.node("containers");
-  if (node == nullptr) {
-    return;
-  }
-  Config& config = root.context().config;
-  for_each_member(root.context(), *node, "containers",
-                  [&](const std::string& id, const spec::Node& value, const spec::Member&) {
-                    Section container(root.context(), value, "the container " + id);
-                    const auto command = container.texts("command");
-                    container.path("directory");
-                    container.map("env", true);
-                    container.text("service_account");
-                    if (read_mapping(container, id, config.containers)) {
-                      refuse_beside_url(container, {"command", "directory", "env"}, "a container");
-                      return;
-                    }
-                    if (!value.is_mapping()) {
-                      return;
-                    }
-                    if (!container.has("command")) {
-                      container.error(value, "missing-key",
-                                      "the container " + id + " needs `url` or `command`",
-                                      "such as {url: \"http://127.0.0.1:9001\"}");
-                      return;
-                    }
-                    if (command.empty()) {
-                      container.error(*container.node("command"), "empty-value", "`command` is empty");
-                    }
-                    container.not_built(value, "a container with `command`", "its operations answer 501");
-                    config.containers_not_built.push_back(id);
-                  });
 }
 
 void read_later_sections(Section& root) {

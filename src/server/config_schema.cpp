@@ -129,7 +129,7 @@ constexpr std::string_view schema_text = R"json({
         "anyOf": [{"required": ["url"]}, {"required": ["command"]}],
         "properties": {
           "url": {"type": "string"}, "command": {"$ref": "#/definitions/texts"}, "directory": {"type": "string"},
-          "env": {"$ref": "#/definitions/scalars"}, "service_account": {"type": "string"}
+          "env": {"$ref": "#/definitions/scalars"}, "service_account": {"type": "string"}, "sandbox": {"type": "boolean"}
         }
       }
     },

@@ -21,6 +21,7 @@
 
 #include "admin.hpp"
 #include "admin_server.hpp"
+#include "containers.hpp"
 #include "daemon_metrics.hpp"
 #include "listener_set.hpp"
 #include "process.hpp"
@@ -82,6 +83,7 @@ class Daemon final : public AdminBackend {
   /// One gauge a certificate in force; those of `before` that are gone are dropped.
   void register_certificates(const std::vector<std::pair<std::string, SystemTime>>& before);
   std::shared_ptr<const RuntimeState> make_state() const;
+  [[nodiscard]] ContainerSettings container_settings() const;
   /// Runs `job` on each worker's thread and waits until all have; false when that takes over 10 s.
   net::Awaitable<bool> on_all_workers(std::function<void(WorkerThread&)> job);
   /// Before the first listener opens: a signal then waits for the daemon to run.
@@ -107,6 +109,7 @@ class Daemon final : public AdminBackend {
   std::unique_ptr<net::Worker> control_;
   std::unique_ptr<ListenerSet> listeners_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<Containers> containers_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<asio::basic_signal_set<net::Executor>> signals_;
   std::unique_ptr<FileWatcher> watcher_;
@@ -131,6 +134,16 @@ std::shared_ptr<const RuntimeState> Daemon::make_state() const {
   return state;
 }
 
+ContainerSettings Daemon::container_settings() const {
+  ContainerSettings settings;
+  settings.start = loaded_.config.limits.container_start;
+  settings.stop = loaded_.config.limits.container_stop;
+  settings.drain = loaded_.config.limits.drain_timeout;
+  settings.hidden = loaded_.config.files;
+  settings.hidden.push_back(loaded_.config.file);
+  return settings;
+}
+
 void Daemon::tell(const Diagnostics& diagnostics) {
   for (const Diagnostic& item : diagnostics.items()) {
     const bool error = item.severity == Severity::error;
@@ -153,6 +166,7 @@ Daemon::Prepared Daemon::prepare(Diagnostics& diagnostics) {
     take_signals();
     listeners_ = std::make_unique<ListenerSet>(worker_count_, manager_.sockets());
     admin_ = std::make_unique<AdminServer>(*control_, *this);
+    containers_ = std::make_unique<Containers>(*control_, *registry_, client::cloud::no_workload_tokens());
   } else if (const std::size_t wanted =
                  config.workers != 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
              wanted != worker_count_) {
@@ -160,7 +174,9 @@ Daemon::Prepared Daemon::prepare(Diagnostics& diagnostics) {
         {config.file, 1, 1}, "needs-restart",
         "`workers` changes at a restart only; " + std::to_string(worker_count_) + " workers go on");
   }
-  prepared.loaded = load(std::move(config), options_.mode, registry_.get(), version_ + 1, diagnostics);
+  const ContainerHandles handles = [this](const std::string& id) { return containers_->handle(id); };
+  prepared.loaded =
+      load(std::move(config), options_.mode, registry_.get(), version_ + 1, diagnostics, handles);
   std::set<std::uint16_t> admin_ports;
   if (const OpenListener* own = admin_->listener()) {
     admin_ports.insert(own->listener->address().port);
@@ -271,6 +287,7 @@ bool Daemon::start() {
       workers_[index]->listen(listener->key, listener->listener->take(index), listener->tls);
     }
   }
+  containers_->use(loaded_.config.local_containers, container_settings());
   announce(prepared.listeners);
   listeners_->commit(std::move(prepared.listeners));
   admin_->commit(std::move(prepared.admin), loaded_.config.limits.server);
@@ -343,6 +360,7 @@ net::Awaitable<void> Daemon::put_in_force(Prepared prepared) {
     }
   };
   co_await on_all_workers(std::move(switch_over));
+  containers_->use(loaded_.config.local_containers, container_settings());
   if (!removed.empty()) {
     const Duration grace = loaded_.config.limits.drain_timeout;
     std::function<void(WorkerThread&)> close = [removed, grace](WorkerThread& worker) {
@@ -460,6 +478,7 @@ void Daemon::on_signal(int number) {
   }
   if (stopping_) {
     log::warning("a second signal: ending at once");
+    containers_->kill();
     end_now();
   }
   stopping_ = true;
@@ -502,6 +521,7 @@ net::Awaitable<void> Daemon::drain() {
     co_await on_all_workers(std::move(cut));
     clean_ = co_await wait_idle(cut_grace);
   }
+  co_await containers_->stop();
   log::info("stopped");
   control_->context().stop();
 }

@@ -110,6 +110,13 @@ constexpr std::array table{
                      "At a stop, and for a removed listener: how long requests in flight may still take.",
                      [](Limits& limits) -> Target { return &limits.drain_timeout; }},
     LimitDescription{
+        "container_start", Unit::duration, second / 10, hour, true, "",
+        "Until a container with `command` listens on its port; then it is ended, and started again.",
+        [](Limits& limits) -> Target { return &limits.container_start; }},
+    LimitDescription{"container_stop", Unit::duration, 0, hour, true, "",
+                     "How long a container may take to end after SIGTERM; then SIGKILL.",
+                     [](Limits& limits) -> Target { return &limits.container_stop; }},
+    LimitDescription{
         "log_buffer", Unit::size, 64 * kib, gib, true, "",
         "Log lines of a worker that wait to be written; beyond it lines are dropped and counted.",
         [](Limits& limits) -> Target { return &limits.log_buffer; }},

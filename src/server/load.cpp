@@ -106,6 +106,22 @@ std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> open_buckets(
   return buckets;
 }
 
+/// Where programs run must be there; a folder's name is the same for all that look at it from here on.
+void find_directories(Config& config, Diagnostics& diagnostics) {
+  for (ContainerConfig& container : config.local_containers) {
+    std::error_code failed;
+    const std::filesystem::path found = std::filesystem::canonical(container.directory, failed);
+    if (failed || !std::filesystem::is_directory(found, failed)) {
+      diagnostics.error(container.place, "no-directory",
+                        "the container " + container.id + " runs in " + container.directory +
+                            ", which is no folder",
+                        "make it, or correct `directory` (it is taken from the configuration's folder)");
+    } else {
+      container.directory = found.string();
+    }
+  }
+}
+
 }  // namespace
 
 const gateway::IntegrationTable& integration_table() {
@@ -114,13 +130,16 @@ const gateway::IntegrationTable& integration_table() {
 }
 
 gateway::Environment make_environment(const Config& config, gateway::CompileMode mode,
-                                      Diagnostics& diagnostics) {
+                                      Diagnostics& diagnostics, const ContainerHandles& handles) {
   gateway::Environment environment;
   environment.mode = mode;
   environment.functions = config.functions;
   environment.containers = config.containers;
+  for (const ContainerConfig& container : config.local_containers) {
+    environment.local_containers.push_back(handles ? handles(container.id)
+                                                   : std::make_shared<gateway::LocalContainer>(container.id));
+  }
   environment.functions_not_built = config.functions_not_built;
-  environment.containers_not_built = config.containers_not_built;
   environment.buckets = open_buckets(config, diagnostics);
   environment.service_accounts = config.service_accounts;
   environment.security_profiles = config.security_profiles;
@@ -165,12 +184,12 @@ client::ClientSettings make_client_settings(const Config& config) {
 }
 
 Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, std::uint64_t version,
-            Diagnostics& diagnostics) {
+            Diagnostics& diagnostics, const ContainerHandles& handles) {
   Loaded loaded;
   loaded.config = std::move(given);
   const Config& config = loaded.config;
   loaded.files = config.files;
-  const gateway::Environment environment = make_environment(config, mode, diagnostics);
+  const gateway::Environment environment = make_environment(config, mode, diagnostics, handles);
   std::vector<std::shared_ptr<const gateway::Gateway>> gateways;
   for (const GatewayConfig& gateway : config.gateways) {
     if (gateway.spec.empty()) {
@@ -188,6 +207,7 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
   }
   load_certificates(loaded, diagnostics);
   read_upstreams_files(loaded.config, diagnostics);
+  find_directories(loaded.config, diagnostics);
   std::sort(loaded.files.begin(), loaded.files.end());
   loaded.files.erase(std::unique(loaded.files.begin(), loaded.files.end()), loaded.files.end());
   diagnostics.sort();

@@ -13,6 +13,7 @@
 #include "sluice/base/json.hpp"
 #include "sluice/client/cloud/credentials.hpp"
 #include "sluice/client/http_client.hpp"
+#include "sluice/gateway/local_container.hpp"
 #include "sluice/http/handler.hpp"
 #include "sluice/parameters/values.hpp"
 #include "sluice/spec/api.hpp"
@@ -96,8 +97,8 @@ struct Environment {
   /// Ids that the configuration runs in processes of its own, which a later step builds: such an operation
   /// is not_built, whatever its service account.
   std::vector<std::string> functions_not_built;
-  std::vector<std::string> containers_not_built;
   std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> buckets;  ///< name → folder
+  std::vector<std::shared_ptr<LocalContainer>> local_containers;  ///< that the daemon runs
   std::vector<std::string> service_accounts;             ///< ids that the configuration names
   std::vector<std::string> security_profiles;            ///< ids that the configuration names
   bool http_allow_private = false;                       ///< http.allow_private
@@ -109,6 +110,7 @@ struct Environment {
   [[nodiscard]] const MappedTarget* container(std::string_view id) const noexcept;
   /// nullptr: no folder of that name.
   [[nodiscard]] std::shared_ptr<const Folder> bucket(std::string_view name) const noexcept;
+  [[nodiscard]] std::shared_ptr<LocalContainer> local_container(std::string_view id) const noexcept;
 };
 
 /// What an integration is compiled with.

@@ -77,6 +77,24 @@ struct BucketConfig {
   Place place;
 };
 
+/// A container that the daemon runs.
+struct ContainerConfig {
+  std::string id;
+  std::vector<std::string> command;
+  std::string directory;  ///< absolute
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::string service_account;  ///< empty: none
+  bool sandbox = true;
+  Place place;
+
+  /// Whether the same program runs in the same way.
+  bool operator==(const ContainerConfig& other) const {
+    return id == other.id && command == other.command && directory == other.directory &&
+           environment == other.environment && service_account == other.service_account &&
+           sandbox == other.sandbox;
+  }
+};
+
 struct Config {
   std::string file;
   std::vector<ListenerConfig> listeners;
@@ -90,8 +108,8 @@ struct Config {
   std::vector<CertificateConfig> certificates;
   std::vector<std::pair<std::string, gateway::MappedTarget>> functions;
   std::vector<std::pair<std::string, gateway::MappedTarget>> containers;
-  std::vector<std::string> functions_not_built;   ///< ids that run here in a later step
-  std::vector<std::string> containers_not_built;  ///< likewise
+  std::vector<std::string> functions_not_built;  ///< ids that run here in a later step
+  std::vector<ContainerConfig> local_containers;
   std::vector<BucketConfig> buckets;
   std::vector<std::string> service_accounts;
   std::vector<std::string> security_profiles;  ///< ids; their rules are those of a later step

@@ -32,6 +32,8 @@ struct Limits {
   std::uint64_t upstream_kept_body = std::uint64_t{64} << 10U;
   spec::NodeLimits document;
   Duration drain_timeout = std::chrono::seconds(30);
+  Duration container_start = std::chrono::seconds(30);
+  Duration container_stop = std::chrono::seconds(10);
   std::uint64_t log_buffer = std::uint64_t{4} << 20U;
   std::uint64_t function_queue = 1000;
   Duration authorizer_timeout = std::chrono::seconds(10);

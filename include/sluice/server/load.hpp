@@ -2,6 +2,7 @@
 /// them at once. Shared by the start, the reload and `sluice check`.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,10 +18,13 @@ namespace sluice::server {
 /// All types of integration of this version.
 const gateway::IntegrationTable& integration_table();
 
+/// What requests see of the containers that the daemon runs, by id.
+using ContainerHandles = std::function<std::shared_ptr<gateway::LocalContainer>(const std::string& id)>;
+
 /// What the configuration contributes to compilation. Opens the folders of buckets and reports those that
-/// cannot be used.
+/// cannot be used. Without `handles` (tools) local containers never run.
 gateway::Environment make_environment(const Config& config, gateway::CompileMode mode,
-                                      Diagnostics& diagnostics);
+                                      Diagnostics& diagnostics, const ContainerHandles& handles = {});
 gateway::GatewaySettings make_gateway_settings(const Config& config, const GatewayConfig& gateway);
 client::ClientSettings make_client_settings(const Config& config);
 
@@ -36,7 +40,7 @@ struct Loaded {
 
 /// `metrics` may be nullptr (tools). `version` numbers the snapshot.
 Loaded load(Config config, gateway::CompileMode mode, MetricsRegistry* metrics, std::uint64_t version,
-            Diagnostics& diagnostics);
+            Diagnostics& diagnostics, const ContainerHandles& handles = {});
 
 struct CheckOptions {
   std::vector<std::string> files;

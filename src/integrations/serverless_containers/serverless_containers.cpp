@@ -1,6 +1,4 @@
 // type: serverless_containers: the request passes to a container as it is. spec.md section 4, backends.md.
-#include <algorithm>
-
 #include "sluice/base/codec.hpp"
 #include "sluice/functions/event.hpp"
 #include "sluice/functions/forwarding.hpp"
@@ -14,11 +12,30 @@ namespace {
 
 constexpr std::string_view context_header = "X-Yc-ApiGateway-Operation-Context";
 
+/// An answer's body that keeps the container's process from being replaced under it.
+class LeasedBody final : public http::BodySource {
+ public:
+  LeasedBody(std::unique_ptr<http::BodySource> body, gateway::LocalContainer::Lease lease)
+      : lease_(std::move(lease)), body_(std::move(body)) {}
+  net::Awaitable<Result<std::string_view>> read() override { return body_->read(); }
+  std::optional<Result<std::string_view>> try_read() override { return body_->try_read(); }
+  [[nodiscard]] std::optional<std::uint64_t> size() const noexcept override { return body_->size(); }
+  void cancel_read() noexcept override { body_->cancel_read(); }
+  [[nodiscard]] const http::Headers* trailers() const noexcept override { return body_->trailers(); }
+
+ private:
+  gateway::LocalContainer::Lease lease_;
+  std::unique_ptr<http::BodySource> body_;
+};
+
 class Container final : public gateway::Integration {
  public:
   [[nodiscard]] bool needs_values() const noexcept override { return !operation_context_.is_constant(); }
 
   net::Awaitable<Result<http::Response>> run(gateway::Exchange& exchange) const override {
+    if (local_) {
+      co_return co_await run_local(exchange);
+    }
     if (!mapped_) {
       co_return not_mapped("container", "containers", id_);
     }
@@ -28,11 +45,7 @@ class Container final : public gateway::Integration {
     } else {
       request.borrowed_body = exchange.request.body;
     }
-    client::CallOptions options;
-    options.connect_timeout = connect_timeout_;
-    options.read_timeout = read_timeout_;
-    options.head_deadline = exchange.deadline;
-    options.cancel = &exchange.context.cancel;
+    const client::CallOptions options = call_options(exchange);
     Result<http::Response> response = co_await exchange.services.http_client.send(request, options);
     if (response) {
       response->headers.remove_hop_by_hop();
@@ -57,10 +70,13 @@ class Container final : public gateway::Integration {
   static IntegrationPtr build(gateway::BuildContext& context, const spec::Node& node);
 
  private:
+  net::Awaitable<Result<http::Response>> run_local(gateway::Exchange& exchange) const;
+  [[nodiscard]] client::CallOptions call_options(gateway::Exchange& exchange) const;
   [[nodiscard]] client::ClientRequest prepare(const gateway::Exchange& exchange) const;
   [[nodiscard]] std::string target(const http::Request& request) const;
 
   std::string id_;
+  std::shared_ptr<gateway::LocalContainer> local_;  ///< one that the daemon runs
   bool mapped_ = false;
   client::Url url_;
   BasePath base_;
@@ -71,6 +87,52 @@ class Container final : public gateway::Integration {
   Duration connect_timeout_{};
   Duration read_timeout_{};
 };
+
+client::CallOptions Container::call_options(gateway::Exchange& exchange) const {
+  client::CallOptions options;
+  options.connect_timeout = connect_timeout_;
+  options.read_timeout = read_timeout_;
+  options.head_deadline = exchange.deadline;
+  options.cancel = &exchange.context.cancel;
+  return options;
+}
+
+/// The process may end between the look at where it listens and the connect: a request of which nothing was
+/// sent goes to the one that takes its place.
+net::Awaitable<Result<http::Response>> Container::run_local(gateway::Exchange& exchange) const {
+  constexpr unsigned most_places = 3;
+  const http::Request& from = exchange.request;
+  client::ClientRequest request = prepare(exchange);
+  const client::CallOptions options = call_options(exchange);
+  for (unsigned places = 1;; ++places) {
+    Result<gateway::LocalContainer::Lease> lease =
+        co_await local_->reach(exchange.context.worker, exchange.deadline, exchange.context.cancel);
+    if (!lease) {
+      co_return std::move(lease).error();
+    }
+    request.origin = (*lease)->origin;
+    if (exchange.buffered_body) {
+      request.body = *exchange.buffered_body;
+    } else {
+      request.borrowed_body = from.body;
+    }
+    Result<http::Response> response = co_await exchange.services.http_client.send(request, options);
+    if (response) {
+      response->headers.remove_hop_by_hop();
+      if (auto* body = std::get_if<std::unique_ptr<http::BodySource>>(&response->body);
+          body != nullptr && *body != nullptr) {
+        *body = std::make_unique<LeasedBody>(std::move(*body), std::move(*lease));
+      }
+      co_return response;
+    }
+    // The client sends idempotent requests again by itself: their body may have been read already.
+    const bool nothing_sent = response.error().code == ErrorCode::connect_failed &&
+                              (from.body == nullptr || !http::is_idempotent(from.method));
+    if (!nothing_sent || places == most_places || local_->is_current(*lease)) {
+      co_return response;
+    }
+  }
+}
 
 std::string Container::target(const http::Request& request) const {
   std::string result;
@@ -149,21 +211,22 @@ IntegrationPtr Container::build(gateway::BuildContext& context, const spec::Node
     return nullptr;
   }
   const gateway::Environment& environment = context.environment;
-  const auto& local = environment.containers_not_built;
-  if (std::find(local.begin(), local.end(), result->id_) != local.end()) {
-    warn_not_built(context, node, "the container " + result->id_ + ", which the configuration runs here,");
-    return nullptr;
-  }
+  result->local_ = environment.local_container(result->id_);
   const gateway::MappedTarget* target = environment.container(result->id_);
-  if (target == nullptr && environment.mode == gateway::CompileMode::configured) {
+  if (target == nullptr && result->local_ == nullptr && environment.mode == gateway::CompileMode::configured) {
     warn_not_built(context, node,
                    "the call of container " + result->id_ +
                        " in the cloud (the configuration maps it nowhere: containers: {" + result->id_ +
                        ": {url: …}})");
     return nullptr;
   }
-  result->mapped_ = target != nullptr;
-  if (target != nullptr) {
+  result->mapped_ = target != nullptr || result->local_ != nullptr;
+  if (result->local_) {
+    // The port is the process's; `explain` shows it as what it is.
+    result->url_.origin = {client::Origin::Scheme::http, "127.0.0.1", 80};
+    result->url_.authority = "127.0.0.1";
+    result->url_.path_and_query = "/";
+  } else if (target != nullptr) {
     result->url_ = target->url;
   } else if (Result<client::Url> cloud =
                  client::parse_url("https://" + percent_encode(result->id_, PercentSet::unreserved) +

@@ -291,9 +291,15 @@ TEST(ServerlessContainers, UnmappedIds) {
   EXPECT_TRUE(configured.not_built);
   EXPECT_THAT(configured.mistakes(), HasSubstr("warning: "));
   Bench local(options);
-  local.environment.containers_not_built = {"c1"};
-  EXPECT_EQ(local.build(), nullptr);
-  EXPECT_TRUE(local.not_built);
+  local.environment.mode = CompileMode::configured;
+  const auto container = std::make_shared<gateway::LocalContainer>("c1");
+  local.environment.local_containers = {container};
+  container->fail("it ended with exit code 1: no such module");
+  const Answer refused = local.run("GET", "/pets/1/x");
+  EXPECT_EQ(refused.status, 502);
+  EXPECT_EQ(refused.error->slug, "container_unavailable");
+  EXPECT_THAT(refused.error->detail, HasSubstr("no such module"));
+  EXPECT_THAT(refused.error->message, Not(HasSubstr("no such module")));
 }
 
 TEST(ServerlessContainers, Mistakes) {

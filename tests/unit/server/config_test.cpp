@@ -96,7 +96,11 @@ TEST(Config, TheContractsExampleIsRead) {
   ASSERT_EQ(config.functions.size(), 1U);
   EXPECT_EQ(config.functions[0].second.url.authority, "127.0.0.1:9000");
   EXPECT_EQ(config.functions_not_built, std::vector<std::string>{"d4eEXAMPLE2"});
-  EXPECT_EQ(config.containers_not_built, std::vector<std::string>{"bbaEXAMPLE2"});
+  ASSERT_EQ(config.local_containers.size(), 1U);
+  EXPECT_EQ(config.local_containers[0].id, "bbaEXAMPLE2");
+  EXPECT_EQ(config.local_containers[0].command, (std::vector<std::string>{"python3", "app.py"}));
+  EXPECT_EQ(config.local_containers[0].directory, "dir/app");
+  EXPECT_EQ(config.local_containers[0].service_account, "ajeEXAMPLE1");
   EXPECT_EQ(config.service_accounts.size(), 4U);
   EXPECT_EQ(config.security_profiles, std::vector<std::string>{"strict"});
   ASSERT_EQ(config.buckets.size(), 1U);
@@ -164,7 +168,7 @@ admn: {port: 1}
   EXPECT_EQ(
       source.rules(),
       "10:missing-option 11:bad-url 11:conflicting-keys 11:missing-key 11:not-built 11:unknown-value "
-      "12:conflicting-keys 12:empty-value 12:not-built 13:bad-url 13:bad-url 13:missing-key "
+      "12:conflicting-keys 12:empty-value 13:bad-url 13:bad-url 13:missing-key "
       "14:empty-value 14:unknown-value 14:unknown-value 15:bad-duration 15:bad-size 15:bad-size "
       "15:out-of-range 15:unknown-key 16:unknown-key 1:bad-address 1:missing-key 1:out-of-range "
       "2:wrong-kind 3:unknown-value 4:bad-address 4:bad-address 5:wrong-kind 7:bad-duration 8:bad-domain "

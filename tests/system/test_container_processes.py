@@ -1,0 +1,322 @@
+"""Containers that the daemon runs: real servers, and programs that misbehave."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import ROOT, paths
+
+NPM = ROOT / "tests" / "support" / "npm"
+PYTHON = "/usr/bin/python3"
+
+# A server that tells what it sees; answers that take long, ends on demand.
+SERVER = '''
+import http.server, json, os, signal, socketserver, subprocess, sys, threading, time
+time.sleep(float(os.environ.get("SLOW_START", "0")))
+if os.environ.get("STUBBORN"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.environ.get("CHILD"):
+    child = subprocess.Popen(["sleep", "600"])
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if self.path == "/die":
+            os._exit(3)
+        if self.path == "/slow":
+            time.sleep(2)
+        seen = {"pid": os.getpid(), "env": dict(os.environ), "path": self.path, "body": body.decode(), "cwd": os.getcwd(),
+                "headers": dict(self.headers), "fds": sorted(int(fd) for fd in os.listdir("/proc/self/fd"))}
+        if self.path.startswith("/read"):
+            try:
+                seen["read"] = open(self.headers["X-File"]).read(20)
+            except OSError as error:
+                seen["read"] = type(error).__name__
+        text = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    do_POST = do_PUT = do_GET
+    def log_message(self, *_):
+        pass
+print("hello from the container", flush=True)
+print("a warning of it", file=sys.stderr, flush=True)
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+Server(("", int(os.environ["PORT"])), Handler).serve_forever()
+'''
+
+DOCUMENT = paths({"/{rest+}": {"type": "serverless_containers", "container_id": "bba1"}})
+
+
+def alive(pid: int) -> bool:
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds: float = 15):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come to be")
+
+
+def messages(daemon) -> list[dict]:
+    lines = daemon.log_file.read_text(errors="replace") if daemon.log_file.exists() else ""
+    return [entry for line in lines[:lines.rfind("\n") + 1].splitlines()
+            if "status" not in (entry := json.loads(line)) and "container" in entry]
+
+
+def wait_for_message(daemon, text: str) -> dict:
+    return wait_until(lambda: next((entry for entry in messages(daemon) if text in entry["message"]), None))
+
+
+@pytest.fixture
+def run(start):
+    """run(command, env…) → a daemon with one container, bba1, in a folder of its own with server.py."""
+    def begin(command=(PYTHON, "server.py"), limits=None, env=None, server=SERVER, **keys):
+        container = {"command": list(command), "directory": "app", "env": env or {}, **keys}
+        return start({"api.yaml": DOCUMENT, "app/server.py": server, "secret.txt": "not for containers"},
+                     {"containers": {"bba1": container}, "limits": limits or {}})
+    return begin
+
+
+def seen(daemon, target="/x", **keywords) -> dict:
+    status, _, body = daemon.request("GET", target, **keywords)
+    assert status == 200, body
+    return json.loads(body)
+
+
+def test_a_request_reaches_it_with_nothing_of_ours(run, monkeypatch):
+    monkeypatch.setenv("SECRET_OF_THE_DAEMON", "x")
+    daemon = run(env={"K": "v", "N": 5})
+    first = seen(daemon, "/a/b?c=d", headers={"Host": "shop.example", "X-Mine": "1"})
+    assert first["path"] == "/a/b?c=d"
+    assert first["headers"]["Host"] == "shop.example" and first["headers"]["X-Mine"] == "1"
+    assert first["headers"]["X-Serverless-Gateway-Id"] == "api"
+    environment = first["env"]
+    assert environment["K"] == "v" and environment["N"] == "5" and environment["PORT"].isdigit()
+    assert set(environment) <= {"K", "N", "PORT", "PATH", "HOME", "LANG", "TMPDIR", "TZ", "LC_CTYPE"}
+    assert first["cwd"] == str((daemon.folder / "app").resolve())
+    assert os.getsid(first["pid"]) == first["pid"] == os.getpgid(first["pid"])
+    assert max(first["fds"]) < 12
+    second = json.loads(daemon.request("POST", "/y", body=b"body of it")[2])
+    assert second["pid"] == first["pid"] and second["body"] == "body of it"
+    assert wait_for_message(daemon, "hello from the container")["stream"] == "stdout"
+    warning = wait_for_message(daemon, "a warning of it")
+    assert (warning["stream"], warning["container"]) == ("stderr", "bba1")
+    metrics = daemon.admin("GET", "/metrics")[1].decode()
+    assert 'sluice_container_up{container="bba1"} 1' in metrics
+    assert 'sluice_container_restarts_total{container="bba1"} 0' in metrics
+    assert daemon.stop() == 0
+    assert not alive(first["pid"])
+    assert not pathlib.Path(environment["TMPDIR"]).exists()
+
+
+def test_it_reads_no_files_of_the_daemon(run):
+    daemon = run()
+    def read(path):
+        return seen(daemon, "/read", headers={"X-File": str(path)})["read"]
+    assert read(daemon.folder / "app" / "server.py").strip() == SERVER[:20].strip()
+    if "no Landlock" not in daemon.log_file.read_text():
+        assert read(daemon.folder / "sluice.yaml") == "PermissionError"
+        assert read(daemon.folder / "secret.txt") == "PermissionError"
+        assert read("/etc/shadow") == "PermissionError"
+
+
+def test_requests_wait_until_it_is_ready(run):
+    daemon = run(env={"SLOW_START": "1"})
+    started = time.monotonic()
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(daemon.get("/x")[0])) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 20
+    assert time.monotonic() - started < 8
+
+
+def test_it_is_started_again_and_requests_do_not_notice(run):
+    daemon = run()
+    first = seen(daemon)["pid"]
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not alive(first))
+    statuses = [daemon.get("/x")[0] for _ in range(30)]
+    assert statuses == [200] * 30
+    second = seen(daemon)["pid"]
+    assert second != first and not alive(first)
+    status, _, body = daemon.get("/die")
+    assert status == 502 and "requestId" in json.loads(body)
+    assert seen(daemon)["pid"] not in (first, second)
+    assert "signal SIGKILL" in wait_for_message(daemon, "has ended")["message"]
+    assert wait_for_message(daemon, "exit code 3")
+    metrics = daemon.admin("GET", "/metrics")[1].decode()
+    assert 'sluice_container_restarts_total{container="bba1"} 2' in metrics
+
+
+def test_a_request_during_its_restart_waits(run):
+    daemon = run(env={"SLOW_START": "0.7"})
+    first = seen(daemon)["pid"]
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not alive(first))
+    time.sleep(0.2)
+    status, _, body = daemon.request("POST", "/x", body=b"once")
+    assert status == 200 and json.loads(body)["body"] == "once"
+
+
+def test_one_that_ignores_sigterm_and_has_children_ends_all_the_same(run):
+    daemon = run(env={"STUBBORN": "1", "CHILD": "1"}, limits={"container_stop": "500ms"})
+    pid = seen(daemon)["pid"]
+    family = [int(child) for child in subprocess.run(["pgrep", "-g", str(pid)], capture_output=True,
+                                                     text=True).stdout.split()]
+    assert len(family) == 2
+    started = time.monotonic()
+    assert daemon.stop() == 0
+    assert 0.4 < time.monotonic() - started < 8
+    assert not any(map(alive, family))
+
+
+def test_a_reload_replaces_it_without_losing_a_request(run):
+    daemon = run(env={"V": "1"})
+    first = seen(daemon)["pid"]
+    slow, answers, going = [], [], threading.Event()
+    waiting = threading.Thread(target=lambda: slow.append(daemon.get("/slow")))
+    waiting.start()
+    def ask():
+        while not going.is_set():
+            status, _, body = daemon.get("/x")
+            answers.append((status, json.loads(body)["env"]["V"] if status == 200 else body))
+    asking = threading.Thread(target=ask)
+    asking.start()
+    daemon.configuration["containers"]["bba1"]["env"] = {"V": "2", "SLOW_START": "0.5"}
+    daemon.write_configuration()
+    assert daemon.admin("POST", "/reload")[0] == 200
+    wait_until(lambda: answers and answers[-1][1] == "2")
+    going.set()
+    asking.join()
+    waiting.join()
+    assert slow[0][0] == 200 and json.loads(slow[0][2])["env"]["V"] == "1"
+    assert {status for status, _ in answers} == {200}
+    versions = [version for _, version in answers]
+    assert versions == sorted(versions) and set(versions) == {"1", "2"}
+    wait_until(lambda: not alive(first))
+    second = seen(daemon)["pid"]
+    assert daemon.admin("POST", "/reload")[0] == 200
+    assert seen(daemon)["pid"] == second
+
+
+def test_a_reload_to_a_broken_one_keeps_the_old(run):
+    daemon = run()
+    first = seen(daemon)["pid"]
+    good = daemon.configuration["containers"]["bba1"]["command"]
+    daemon.configuration["containers"]["bba1"]["command"] = [PYTHON, "-c", "raise SystemExit('broken on purpose')"]
+    daemon.write_configuration()
+    assert daemon.admin("POST", "/reload")[0] == 200
+    assert "broken on purpose" in wait_for_message(daemon, "did not start")["message"]
+    assert seen(daemon)["pid"] == first
+    daemon.configuration["containers"]["bba1"]["command"] = good
+    daemon.write_configuration()
+    assert daemon.admin("POST", "/reload")[0] == 200
+    assert seen(daemon)["pid"] == first
+    daemon.configuration["containers"] = {}
+    daemon.write_configuration()
+    assert daemon.admin("POST", "/reload")[0] == 200
+    wait_until(lambda: not alive(first))
+    assert daemon.get("/x")[0] == 501
+    assert "sluice_container_up" not in daemon.admin("GET", "/metrics")[1].decode()
+
+
+@pytest.mark.parametrize("command, why", [
+    (["no-such-program", "x"], "no-such-program"),
+    ([PYTHON, "-c", "import sys; print('cannot: no license', file=sys.stderr); sys.exit(7)"],
+     "exit code 7; the last line of its stderr: cannot: no license"),
+    ([PYTHON, "missing.py"], "missing.py"),
+    ([PYTHON, "-c", "import time; time.sleep(600)"], "nothing listens on its PORT"),
+])
+def test_one_that_does_not_start_says_why(run, command, why):
+    daemon = run(command=command, limits={"container_start": "400ms", "container_stop": "1s"})
+    status, _, body = daemon.get("/x")
+    assert status == 502
+    answer = json.loads(body)
+    assert answer["message"] == "The container does not run" and why not in body.decode()
+    message = wait_for_message(daemon, "did not start")
+    assert why in message["message"] and message["level"] == "error"
+    entry = daemon.access_log(1)[0]
+    assert entry["slug"] == "container_unavailable"
+
+
+def test_one_that_crashes_in_a_loop_is_started_ever_later(run):
+    daemon = run(command=[PYTHON, "-c", "raise SystemExit(1)"])
+    time.sleep(2)
+    pauses = [entry["again_in_ms"] for entry in messages(daemon) if "again_in_ms" in entry]
+    assert pauses[:4] == [100, 200, 400, 800] and len(pauses) <= 6
+    started = time.monotonic()
+    assert daemon.get("/x")[0] == 502
+    assert time.monotonic() - started < 2
+    assert daemon.stop() == 0
+
+
+def test_httpbin_under_gunicorn(run):
+    if not pathlib.Path("/usr/bin/gunicorn").exists():
+        pytest.skip("gunicorn is not installed: run .ci/setup test")
+    daemon = run(command=["sh", "-c", "exec gunicorn --bind 127.0.0.1:$PORT --workers 2 --log-level warning httpbin:app"])
+    answer = json.loads(daemon.request("POST", "/anything/a%20b?x=1", body=b'{"a": 1}',
+                                       headers={"Content-Type": "application/json", "Host": "api.example"})[2])
+    assert answer["json"] == {"a": 1} and answer["args"] == {"x": "1"} and answer["headers"]["Host"] == "api.example"
+    assert len(daemon.get("/stream-bytes/100000?seed=1")[2]) == 100000
+    assert daemon.get("/status/418")[0] == 418
+    status, headers, body = daemon.request("HEAD", "/get")
+    assert status == 200 and body == b""
+
+
+def test_express(run):
+    if not (NPM / "node_modules" / "express").is_dir():
+        pytest.skip("tests/support/npm is not installed: run .ci/setup npm")
+    server = """
+      const express = require('./node_modules/express');
+      const app = express();
+      app.use(express.text());
+      app.all('*', (request, response) => response.json({url: request.originalUrl, body: request.body}));
+      app.listen(process.env.PORT, 'localhost');
+    """
+    daemon = run(command=["true"], limits={"container_start": "20s"})
+    folder = daemon.folder / "app"
+    subprocess.run(["cp", "-r", NPM / "node_modules", folder / "node_modules"], check=True)
+    (folder / "server.js").write_text(server)
+    daemon.configuration["containers"]["bba1"]["command"] = ["node", "server.js"]
+    daemon.write_configuration()
+    assert daemon.admin("POST", "/reload")[0] == 200
+    answer = json.loads(daemon.request("PUT", "/a/b?c", body=b"text", headers={"Content-Type": "text/plain"})[2])
+    assert answer == {"url": "/a/b?c", "body": "text"}
+
+
+def test_mistakes_of_the_configuration(sluice, tmp_path):
+    (tmp_path / "api.yaml").write_text(DOCUMENT)
+    (tmp_path / "sluice.yaml").write_text("""
+gateways: [{spec: api.yaml}]
+containers:
+  a: {command: []}
+  b: {command: [x], directory: nowhere}
+  c: {command: [x], env: {PORT: 5}}
+  d: {url: "http://x/", command: [x]}
+  e: {}
+  f: {command: [x], memory: 5}
+""")
+    result = sluice("check", "--config", "sluice.yaml")
+    assert result.code == 1
+    for text in ("`command` is empty", "nowhere", "may not set PORT", "no meaning beside `url`", "needs `url` or `command`",
+                 "memory"):
+        assert text in result.out, (text, result.out)
