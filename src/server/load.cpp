@@ -112,10 +112,10 @@ void find_directories(Config& config, Diagnostics& diagnostics) {
     std::error_code failed;
     const std::filesystem::path found = std::filesystem::canonical(container.directory, failed);
     if (failed || !std::filesystem::is_directory(found, failed)) {
-      diagnostics.error(container.place, "no-directory",
-                        "the container " + container.id + " runs in " + container.directory +
-                            ", which is no folder",
-                        "make it, or correct `directory` (it is taken from the configuration's folder)");
+      diagnostics.error(
+          container.place, "no-directory",
+          "the container " + container.id + " runs in " + container.directory + ", which is no folder",
+          "make it, or correct `directory` (it is taken from the configuration's folder)");
     } else {
       container.directory = found.string();
     }

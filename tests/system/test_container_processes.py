@@ -158,7 +158,7 @@ def test_it_is_started_again_and_requests_do_not_notice(run):
     assert statuses == [200] * 30
     second = seen(daemon)["pid"]
     assert second != first and not alive(first)
-    status, _, body = daemon.get("/die")
+    status, _, body = daemon.request("POST", "/die")  # not sent twice
     assert status == 502 and "requestId" in json.loads(body)
     assert seen(daemon)["pid"] not in (first, second)
     assert "signal SIGKILL" in wait_for_message(daemon, "has ended")["message"]

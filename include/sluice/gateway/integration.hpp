@@ -98,7 +98,7 @@ struct Environment {
   /// is not_built, whatever its service account.
   std::vector<std::string> functions_not_built;
   std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> buckets;  ///< name → folder
-  std::vector<std::shared_ptr<LocalContainer>> local_containers;  ///< that the daemon runs
+  std::vector<std::shared_ptr<LocalContainer>> local_containers;               ///< that the daemon runs
   std::vector<std::string> service_accounts;             ///< ids that the configuration names
   std::vector<std::string> security_profiles;            ///< ids that the configuration names
   bool http_allow_private = false;                       ///< http.allow_private
