@@ -21,7 +21,7 @@ LIBRARIES = [
     (re.compile(r"^boost/beast"), "Beast", ["src/net/", "src/http/h1/", "src/pch_", "include/sluice/http/h1/"]),
     (re.compile(r"^yaml-cpp/"), "yaml-cpp", ["src/spec/"]),
     (re.compile(r"^ares(_|\.h)"), "c-ares", ["src/net/", "src/client/resolver"]),
-    (re.compile(r"^openssl/"), "OpenSSL", ["src/base/", "src/net/", "include/sluice/net/"]),
+    (re.compile(r"^openssl/"), "OpenSSL", ["src/base/", "src/net/", "include/sluice/net/", "src/client/cloud/"]),
     (re.compile(r"^boost/asio/ssl"), "asio::ssl", ["src/net/"]),
     (re.compile(r"^CLI/"), "CLI11", ["src/sluice/"]),
     (re.compile(r"^boost/(asio|beast)"), "Asio", [
