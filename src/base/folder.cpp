@@ -240,7 +240,11 @@ bool Folder::refresh(Slot& slot, std::int64_t now, bool& changed) const {
 }
 
 int Folder::open_below(int root, const char* key) const {
-  return way_ == Way::automatic ? open_beneath(root, key) : open_walking(root, key);
+  const int opened = way_ == Way::automatic ? open_beneath(root, key) : -1;
+  if (way_ == Way::walk || (opened < 0 && errno == EAGAIN)) {
+    return open_walking(root, key);
+  }
+  return opened;
 }
 
 Result<OpenFile> Folder::open_file(std::string_view key, std::size_t worker) const {
@@ -268,12 +272,12 @@ Result<OpenFile> Folder::open_file(std::string_view key, std::size_t worker) con
     if (slot.root) {
       file.descriptor.reset(open_below(slot.root.get(), name.data()));
       reason = errno;
-      if (!file.descriptor && reason == ENOENT && !fresh) {
+      if (!file.descriptor && (reason == ENOENT || reason == ESTALE) && !fresh) {
         // Perhaps the folder was made anew meanwhile.
         if (refresh(slot, now, changed) && changed) {
           file.descriptor.reset(open_below(slot.root.get(), name.data()));
         }
-        reason = slot.root ? ENOENT : reason;
+        reason = errno;
       }
     }
     if (!slot.root) {

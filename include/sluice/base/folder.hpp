@@ -95,9 +95,9 @@ class Folder {
   int open_below(int root, const char* key) const;
 
   static constexpr std::size_t slots = 16;
+  mutable std::array<Slot, slots> slots_;
   std::string path_;
   Way way_;
-  mutable std::array<Slot, slots> slots_;
   mutable std::atomic<bool> gone_{false};  ///< told in the log
 };
 

@@ -94,6 +94,7 @@ class ObjectStorage final : public gateway::Integration {
       Result<http::Response> instead = co_await fetch(*error_object_, head, exchange);
       if (instead && instead->status == 200) {
         instead->status = error_status_.value_or(status);
+        forget_validators(*instead);
         keep_content_range(*answer, *instead);
         co_return instead;
       }
@@ -121,6 +122,15 @@ class ObjectStorage final : public gateway::Integration {
         http::problem(405, "An object can be read only: with GET or HEAD", exchange.context.request_id);
     response.headers.add("Allow", "GET, HEAD");
     return response;
+  }
+  /// An error page's tag and date say nothing of what is missing, and its date would have caches keep the
+  /// error for long (RFC 9111 section 4.2.2).
+  static void forget_validators(http::Response& response) {
+    if (response.status >= 400) {
+      response.headers.remove(http::FieldId::etag);
+      response.headers.remove(http::FieldId::last_modified);
+      response.headers.remove(http::FieldId::accept_ranges);
+    }
   }
   /// A 416 tells the object's size whatever its body is.
   static void keep_content_range(const http::Response& from, http::Response& to) {

@@ -259,6 +259,23 @@ TEST_P(FolderTest, ManyWorkersAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_P(FolderTest, RenamesMeanwhileDoNotMatter) {
+  link("../index.html", "a/up.html");
+  std::atomic<bool> stop{false};
+  std::thread renaming([&] {
+    for (bool there = false; !stop; there = !there) {
+      fs::rename(top_ / (there ? "moved" : "site-beside"), top_ / (there ? "site-beside" : "moved"));
+    }
+  });
+  int wrong = 0;
+  for (int i = 0; i < 3000; ++i) {
+    wrong += folder_->open_file("a/up.html", 0) ? 0 : 1;
+  }
+  stop = true;
+  renaming.join();
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST_P(FolderTest, WithoutDescriptorsItIsBusy) {
   EXPECT_EQ(get("index.html"), "<h1>hello</h1>");
   std::vector<FileDescriptor> all;

@@ -184,6 +184,9 @@ TEST_F(ObjectStorageTest, AnErrorObjectKeepsTheCodeUnlessItHasItsOwn) {
   EXPECT_EQ(answer.status, 404);
   EXPECT_EQ(answer.body, "<h1>lost</h1>");
   EXPECT_EQ(answer.header("Content-Type"), "text/html; charset=utf-8");
+  for (const char* name : {"ETag", "Last-Modified", "Accept-Ranges"}) {
+    EXPECT_EQ(answer.header(name), "(absent)") << "a cache would keep the error by it";
+  }
   EXPECT_EQ(get("nothing", {}, "GET", "error_object: {object: 404.html, statusCode: 410}\n").status, 410);
   const Answer range = get("data.bin", {{"Range", "bytes=90-"}}, "GET", "error_object: 404.html\n");
   EXPECT_EQ(range.status, 416);
