@@ -341,7 +341,7 @@ def test_a_folder_that_is_replaced_or_removed(daemon, site):
     assert daemon.get("/f/index.html")[0] == 200
     site.rename(site.with_name("old"))
     status, _, body = daemon.get("/f/index.html")
-    until = time.monotonic() + 5
+    until = time.monotonic() + 10
     while status == 200 and time.monotonic() < until:  # the folder is looked for once a second
         time.sleep(0.1)
         status, _, body = daemon.get("/f/index.html")
@@ -352,7 +352,9 @@ def test_a_folder_that_is_replaced_or_removed(daemon, site):
     assert str(site) in daemon.log_file.read_text()
     site.mkdir()
     (site / "index.html").write_text("new")
-    assert daemon.get("/f/index.html")[2] == b"new"
+    while daemon.get("/f/index.html")[2] != b"new":  # each worker looks by itself
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_reload_takes_another_folder(daemon, site):
