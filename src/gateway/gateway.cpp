@@ -16,6 +16,12 @@ const MappedTarget* Environment::function(std::string_view id) const noexcept {
   return found == functions.end() ? nullptr : &found->second;
 }
 
+const std::string* Environment::local_function(std::string_view id) const noexcept {
+  const auto found = std::find_if(local_functions.begin(), local_functions.end(),
+                                  [&](const auto& entry) { return entry.first == id; });
+  return found == local_functions.end() ? nullptr : &found->second;
+}
+
 const MappedTarget* Environment::container(std::string_view id) const noexcept {
   const auto found = std::find_if(containers.begin(), containers.end(),
                                   [&](const auto& entry) { return entry.first == id; });

@@ -1,4 +1,4 @@
-/// Functions, and the keys that later steps build: these are checked for their shape, so that
+/// The keys that later steps build: these are checked for their shape, so that
 /// a configuration for a later version starts, and told as [not-built].
 #include <algorithm>
 #include <array>
@@ -12,51 +12,6 @@ namespace sluice::server {
 namespace {
 
 constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
-
-using MappedTargets = std::vector<std::pair<std::string, gateway::MappedTarget>>;
-
-/// `url` of a function or container. Returns whether the key is there at all.
-bool read_mapping(Section& section, const std::string& id, MappedTargets& targets) {
-  if (!section.has("url")) {
-    return false;
-  }
-  const auto text = section.text("url");
-  if (!text) {
-    return true;
-  }
-  const Result<client::Url> url = client::parse_url(*text);
-  if (url.has_error()) {
-    section.error(*section.node("url"), "bad-url", "`url` is no usable URL: " + url.error().detail,
-                  "write http://HOST:PORT/, https://HOST/ or unix:/PATH");
-    return true;
-  }
-  if (const spec::Node* account = section.node("service_account")) {
-    section.not_built(*account, "`service_account` of what a URL leads to");
-  }
-  targets.emplace_back(id, gateway::MappedTarget{url.value()});
-  return true;
-}
-
-/// Keys of a function's or container's own process beside `url`.
-void refuse_beside_url(Section& section, std::initializer_list<std::string_view> keys,
-                       std::string_view what) {
-  for (const std::string_view key : keys) {
-    if (section.has(key)) {
-      section.error(*section.node(key), "conflicting-keys",
-                    "`" + std::string(key) + "` has no meaning beside `url`: " + std::string(what) +
-                        " is either reached by a URL or run here");
-    }
-  }
-}
-
-bool known_runtime(std::string_view runtime) {
-  constexpr std::array<std::string_view, 2> families{"nodejs", "python"};
-  return std::any_of(families.begin(), families.end(), [&](std::string_view family) {
-    return runtime.starts_with(family) &&
-           std::all_of(runtime.begin() + static_cast<std::ptrdiff_t>(family.size()), runtime.end(),
-                       [](char letter) { return letter >= '0' && letter <= '9'; });
-  });
-}
 
 void read_service_accounts(Section& root) {
   const spec::Node* node = root.node("service_accounts");
@@ -216,56 +171,6 @@ void read_compression(Section& root, const spec::Node& node) {
 }
 
 }  // namespace
-
-void read_functions(Section& root) {
-  const spec::Node* node = root.node("functions");
-  if (node == nullptr) {
-    return;
-  }
-  Config& config = root.context().config;
-  for_each_member(
-      root.context(), *node, "functions",
-      [&](const std::string& id, const spec::Node& value, const spec::Member&) {
-        Section function(root.context(), value, "the function " + id);
-        const auto runtime = function.text("runtime");
-        function.text("handler");
-        function.path("directory");
-        function.map("env", true);
-        const auto timeout =
-            function.duration("timeout", std::chrono::milliseconds(1), std::chrono::hours(1));
-        function.size("memory", mib, 65536 * mib);
-        function.count("workers", 1, 1000);
-        function.text("service_account");
-        if (read_mapping(function, id, config.functions)) {
-          if (!config.functions.empty() && config.functions.back().first == id) {
-            config.functions.back().second.timeout = timeout;
-          }
-          refuse_beside_url(function, {"runtime", "handler", "directory", "env", "memory", "workers"},
-                            "a function");
-          return;
-        }
-        if (!value.is_mapping()) {
-          return;
-        }
-        if (!function.has("runtime")) {
-          function.error(value, "missing-key",
-                         "the function " + id + " needs `url`, or `runtime` and `handler`",
-                         "such as {url: \"http://127.0.0.1:9000/\"}");
-          return;
-        }
-        if (runtime && !known_runtime(*runtime)) {
-          function.error(*function.node("runtime"), "unknown-value",
-                         "the runtime \"" + *runtime + "\" is not known",
-                         "write nodejs or python (or the cloud's names, such as nodejs18, python312)");
-        }
-        if (!function.has("handler")) {
-          function.error(value, "missing-key",
-                         "a function with `runtime` needs a `handler`, such as index.handler");
-        }
-        function.not_built(value, "a function with `runtime`", "its operations answer 501");
-        config.functions_not_built.push_back(id);
-      });
-}
 
 void read_later_sections(Section& root) {
   read_service_accounts(root);

@@ -107,6 +107,15 @@ void for_each_item(ConfigContext& context, const spec::Node& node, std::string_v
 /// Lower-case host name, "*." in front allowed; empty when it is none.
 std::string normal_domain(std::string_view text);
 
+/// `url` of a function or container. Returns whether the key is there at all.
+bool read_mapping(Section& section, const std::string& id,
+                  std::vector<std::pair<std::string, gateway::MappedTarget>>& targets);
+/// Keys of a function's or container's own process beside `url` are errors.
+void refuse_beside_url(Section& section, std::initializer_list<std::string_view> keys, std::string_view what);
+/// The environment of a function's or container's process. Values that references gave, and those whose names
+/// speak of secrets, are kept out of messages.
+std::vector<std::pair<std::string, std::string>> read_environment(Section& section);
+
 void read_listeners(Section& root);
 void read_gateways(Section& root);
 void read_certificates(Section& root);

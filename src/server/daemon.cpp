@@ -15,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "sluice/base/log.hpp"
+#include "sluice/net/process.hpp"
 #include "sluice/server/load.hpp"
 #include "sluice/server/report.hpp"
 #include "sluice/server/version.hpp"
@@ -79,6 +80,9 @@ class Daemon final : public AdminBackend {
   void announce(const ListenerSet::Change& change);
   void tell(const Diagnostics& diagnostics);
   void watch_files(const std::vector<std::string>& more);
+  /// Puts the configuration's functions into force; make_state() takes them from then on.
+  void use_functions();
+  void watch_functions();
   void register_gauges();
   /// One gauge a certificate in force; those of `before` that are gone are dropped.
   void register_certificates(const std::vector<std::pair<std::string, SystemTime>>& before);
@@ -113,10 +117,14 @@ class Daemon final : public AdminBackend {
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<asio::basic_signal_set<net::Executor>> signals_;
   std::unique_ptr<FileWatcher> watcher_;
+  std::unique_ptr<functions::LocalRuntime> runtime_;
+  std::shared_ptr<const functions::LocalTable> functions_;
+  std::unique_ptr<FileWatcher> function_watcher_;
   std::uint64_t told_dropped_ = 0;
   bool reloading_ = false;
   bool stopping_ = false;
   bool clean_ = false;
+  bool told_no_landlock_ = false;
 };
 
 void Daemon::end_now() {
@@ -128,6 +136,7 @@ std::shared_ptr<const RuntimeState> Daemon::make_state() const {
   auto state = std::make_shared<RuntimeState>();
   state->snapshot = loaded_.snapshot;
   state->tls = loaded_.tls;
+  state->functions = functions_;
   state->client = make_client_settings(loaded_.config);
   state->limits = loaded_.config.limits.server;
   state->access_log = loaded_.config.log.access;
@@ -232,6 +241,33 @@ void Daemon::watch_files(const std::vector<std::string>& more) {
   }
 }
 
+void Daemon::use_functions() {
+  functions_ = runtime_->use(make_function_specs(loaded_.config), make_runtime_settings(loaded_.config));
+  if (!loaded_.config.local_functions.empty() && net::landlock_version() == 0 &&
+      !std::exchange(told_no_landlock_, true)) {
+    log::warning(
+        "this kernel has no Landlock: the code of functions can read whatever the daemon's user can, its "
+        "configuration and other functions too");
+  }
+}
+
+void Daemon::watch_functions() {
+  if (!loaded_.config.watch || loaded_.config.local_functions.empty()) {
+    function_watcher_.reset();
+    return;
+  }
+  if (!function_watcher_) {
+    function_watcher_ = std::make_unique<FileWatcher>(control_->context(), [this] {
+      runtime_->restart_changed();
+      watch_functions();
+    });
+  }
+  if (const auto watching = function_watcher_->watch(runtime_->files(), Clock::real().system());
+      watching.has_error()) {
+    log::warning(watching.error().detail);
+  }
+}
+
 void Daemon::register_gauges() {
   register_process_metrics(*registry_);
   registry_->gauge("sluice_workers", "Worker threads.", {}, {},
@@ -276,6 +312,9 @@ bool Daemon::start() {
   loaded_ = std::move(prepared.loaded);
   loaded_time_ = Clock::real().system();
   version_ = 1;
+  runtime_ = functions::LocalRuntime::make(*control_, worker_count_, *registry_,
+                                           client::cloud::no_workload_tokens());
+  use_functions();
   const std::shared_ptr<const RuntimeState> state = make_state();
   for (std::size_t index = 0; index < worker_count_; ++index) {
     workers_.push_back(std::make_unique<WorkerThread>(index, state, *limit_, *metrics_));
@@ -295,6 +334,7 @@ bool Daemon::start() {
     worker->start();
   }
   watch_files({});
+  watch_functions();
   return true;
 }
 
@@ -349,6 +389,7 @@ net::Awaitable<void> Daemon::put_in_force(Prepared prepared) {
   loaded_time_ = Clock::real().system();
   ++version_;
   limit_->set_most(loaded_.config.limits.connections.value_or(0));
+  use_functions();
   const std::shared_ptr<const RuntimeState> state = make_state();
   std::function<void(WorkerThread&)> switch_over = [state, kept, opened](WorkerThread& worker) {
     worker.use(state);
@@ -401,6 +442,7 @@ net::Awaitable<Diagnostics> Daemon::reload() {
     last_mistakes_ = Diagnostics();
     log::info("reloaded", {{"version", version_}, {"gateways", loaded_.snapshot->gateways().size()}});
     watch_files({});
+    watch_functions();
   }
   manager_.notify("READY=1");
   reloading_ = false;
@@ -478,6 +520,7 @@ void Daemon::on_signal(int number) {
   }
   if (stopping_) {
     log::warning("a second signal: ending at once");
+    runtime_.reset();
     containers_->kill();
     end_now();
   }
@@ -512,6 +555,7 @@ net::Awaitable<void> Daemon::drain() {
     co_await control_->wheel().sleep(drain_look);
   }
   watcher_.reset();
+  function_watcher_.reset();
   std::function<void(WorkerThread&)> close = [](WorkerThread& worker) { worker.unlisten_all(); };
   co_await on_all_workers(std::move(close));
   clean_ = co_await wait_idle(loaded_.config.limits.drain_timeout);
@@ -521,6 +565,7 @@ net::Awaitable<void> Daemon::drain() {
     co_await on_all_workers(std::move(cut));
     clean_ = co_await wait_idle(cut_grace);
   }
+  runtime_->stop();
   co_await containers_->stop();
   log::info("stopped");
   control_->context().stop();
@@ -542,6 +587,7 @@ net::Awaitable<void> Daemon::feed_watchdog(Duration interval) {
 
 int Daemon::run() {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  hide_process();
   if (!start()) {
     return 1;
   }

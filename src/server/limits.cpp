@@ -120,10 +120,14 @@ constexpr std::array table{
         "log_buffer", Unit::size, 64 * kib, gib, true, "",
         "Log lines of a worker that wait to be written; beyond it lines are dropped and counted.",
         [](Limits& limits) -> Target { return &limits.log_buffer; }},
-    // What later steps use.
-    LimitDescription{"function_queue", Unit::count, 0, 1'000'000, false, "",
-                     "Events that wait for a worker of a function with `runtime`; beyond it 429.",
+    // Functions that run here.
+    LimitDescription{"function_queue", Unit::count, 0, 1'000'000, true, "",
+                     "Events that wait for a process of a function with `runtime`, each; beyond it 429.",
                      [](Limits& limits) -> Target { return &limits.function_queue; }},
+    LimitDescription{"function_start", Unit::duration, second / 10, hour, true, "",
+                     "From the start of a function's process to its handler being loaded; then 502.",
+                     [](Limits& limits) -> Target { return &limits.function_start; }},
+    // What later steps use.
     LimitDescription{"authorizer_timeout", Unit::duration, second / 1000, hour, false, "",
                      "A call of a function authorizer.",
                      [](Limits& limits) -> Target { return &limits.authorizer_timeout; }},

@@ -122,7 +122,50 @@ void find_directories(Config& config, Diagnostics& diagnostics) {
   }
 }
 
+/// Handlers and interpreters are there; the code itself is tried when it is first called.
+void check_functions(Config& config, Diagnostics& diagnostics) {
+  std::vector<std::string> hidden = config.files;
+  if (config.log.output != "stderr" && config.log.output != "stdout") {
+    hidden.push_back(config.log.output);
+  }
+  for (LocalFunctionConfig& function : config.local_functions) {
+    functions::FunctionSpec& spec = function.spec;
+    spec.hidden = hidden;
+    if (spec.handler.empty() || function.runtime_place.file.empty()) {
+      continue;  // reported
+    }
+    const auto handler = functions::resolve_handler(spec.language, spec.directory, spec.handler);
+    if (handler.has_error()) {
+      diagnostics.error(
+          function.handler_place, "bad-handler", handler.error().detail,
+          "`handler` is FILE.FUNCTION below `directory`, which is the configuration's folder where "
+          "it is not given");
+    }
+    const auto interpreter = functions::find_interpreter(spec.language);
+    if (interpreter.has_error()) {
+      diagnostics.warning(function.runtime_place, "no-interpreter", interpreter.error().detail,
+                          "install it: until then the function answers 502");
+    }
+  }
+}
+
 }  // namespace
+
+functions::RuntimeSettings make_runtime_settings(const Config& config) {
+  functions::RuntimeSettings settings;
+  settings.queue = config.limits.function_queue;
+  settings.answer_bytes = config.limits.function_answer;
+  settings.start_timeout = config.limits.function_start;
+  return settings;
+}
+
+std::vector<functions::FunctionSpec> make_function_specs(const Config& config) {
+  std::vector<functions::FunctionSpec> specs;
+  for (const LocalFunctionConfig& function : config.local_functions) {
+    specs.push_back(function.spec);
+  }
+  return specs;
+}
 
 const gateway::IntegrationTable& integration_table() {
   static const gateway::IntegrationTable table = integrations::integration_table();
@@ -139,7 +182,11 @@ gateway::Environment make_environment(const Config& config, gateway::CompileMode
     environment.local_containers.push_back(handles ? handles(container.id)
                                                    : std::make_shared<gateway::LocalContainer>(container.id));
   }
-  environment.functions_not_built = config.functions_not_built;
+  for (const LocalFunctionConfig& function : config.local_functions) {
+    const bool node = function.spec.language == functions::Language::nodejs;
+    environment.local_functions.emplace_back(function.spec.id,
+                                             (node ? "nodejs " : "python ") + function.spec.handler);
+  }
   environment.buckets = open_buckets(config, diagnostics);
   environment.service_accounts = config.service_accounts;
   environment.security_profiles = config.security_profiles;
@@ -208,6 +255,7 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
   load_certificates(loaded, diagnostics);
   read_upstreams_files(loaded.config, diagnostics);
   find_directories(loaded.config, diagnostics);
+  check_functions(loaded.config, diagnostics);
   std::sort(loaded.files.begin(), loaded.files.end());
   loaded.files.erase(std::unique(loaded.files.begin(), loaded.files.end()), loaded.files.end());
   diagnostics.sort();

@@ -1,6 +1,7 @@
 #include "process.hpp"
 
 #include <dirent.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -73,6 +74,10 @@ std::uint64_t raise_file_limit() noexcept {
     }
   }
   return limit.rlim_cur;
+}
+
+void hide_process() noexcept {
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 void register_process_metrics(MetricsRegistry& registry) {

@@ -60,13 +60,16 @@ WorkerThread::WorkerThread(std::size_t index, std::shared_ptr<const RuntimeState
       limit_(limit),
       metrics_(metrics),
       client_(client::make_http_client(worker_, state_->client)),
-      pipeline_(
-          gateway::make_pipeline(worker_, gateway::WorkerServices{*client_}, state_->snapshot,
-                                 [this](const http::Request& request, const http::RequestContext& context) {
-                                   if (access_log_) {
-                                     access_log_(request, context);
-                                   }
-                                 })),
+      local_functions_(
+          functions::make_local_functions(worker_, client::cloud::no_credentials(), state_->functions)),
+      pipeline_(gateway::make_pipeline(
+          worker_, gateway::WorkerServices{*client_, client::cloud::no_credentials(), *local_functions_},
+          state_->snapshot,
+          [this](const http::Request& request, const http::RequestContext& context) {
+            if (access_log_) {
+              access_log_(request, context);
+            }
+          })),
       limits_(state_->limits),
       shared_{worker_, *pipeline_, &limits_},
       work_(worker_.executor()) {
@@ -108,6 +111,7 @@ void WorkerThread::use(std::shared_ptr<const RuntimeState> state) {
   limits_ = state_->limits;
   pipeline_->use(state_->snapshot);
   client_->configure(state_->client);
+  local_functions_->use(state_->functions);
   access_log_ = state_->access_log ? gateway::make_access_log(log::writer(), worker_.index())
                                    : gateway::AccessLogSink();
 }
@@ -163,7 +167,7 @@ void WorkerThread::unlisten_all() {
 }
 
 bool WorkerThread::idle() const noexcept {
-  return connections_ == 0 && client_->counts().busy == 0;
+  return connections_ == 0 && client_->counts().busy == 0 && local_functions_->busy() == 0;
 }
 
 void WorkerThread::abort_connections() {

@@ -12,6 +12,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include "sluice/client/http_client.hpp"
+#include "sluice/functions/runtime.hpp"
 #include "sluice/gateway/pipeline.hpp"
 #include "sluice/http/h1/server_connection.hpp"
 #include "sluice/http/limits.hpp"
@@ -27,6 +28,7 @@ namespace sluice::server {
 struct RuntimeState {
   std::shared_ptr<const gateway::Snapshot> snapshot;
   std::shared_ptr<const net::TlsServerContext> tls;  ///< nullptr: no certificates
+  std::shared_ptr<const functions::LocalTable> functions;
   client::ClientSettings client;
   http::ServerLimits limits;
   bool access_log = true;
@@ -67,7 +69,7 @@ class WorkerThread {
   /// after `grace` are cut.
   void unlisten(const std::string& key, Duration grace);
   void unlisten_all();
-  /// No connection, and no call of a client that has gone.
+  /// No connection, and no call or function of a client that has gone.
   [[nodiscard]] bool idle() const noexcept;
   void abort_connections();
   /// Brings the counters that other layers keep into the metrics.
@@ -88,6 +90,7 @@ class WorkerThread {
   DaemonMetrics& metrics_;
   gateway::AccessLogSink access_log_;
   std::unique_ptr<client::HttpClient> client_;
+  std::unique_ptr<functions::LocalFunctions> local_functions_;
   std::unique_ptr<gateway::Pipeline> pipeline_;
   http::ServerLimits limits_;
   http::h1::ServerShared shared_;

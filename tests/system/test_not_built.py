@@ -80,9 +80,6 @@ paths:
       x-yc-apigateway-integration: *ok
     get:
       x-yc-apigateway-integration: *ok
-  /function/here:
-    get:
-      x-yc-apigateway-integration: {type: cloud_functions, function_id: d4ehere}
   /function/cloud:
     get:
       x-yc-apigateway-integration: {type: cloud_functions, function_id: d4ecloud, service_account_id: aje1}
@@ -108,7 +105,6 @@ components:
 CONFIGURATION = {
     "gateways": [{"spec": "later.yaml", "canary": {"weight": 50, "variables": {}}}],
     "service_accounts": {"aje1": {"token": "t1.secret-token-value"}},
-    "functions": {"d4ehere": {"runtime": "nodejs18", "handler": "index.handler", "directory": "fn"}},
     "compression": {"types": ["text/plain"], "min_size": "1B"},
     "security_profiles": {"strict": {"deny": ["127.0.0.0/8"]}},
     "limits": {"websocket_idle": "1m"},
@@ -116,7 +112,7 @@ CONFIGURATION = {
 
 REFUSED = [
     "/authorizer/function", "/authorizer/jwt", "/authorizer/optional", "/validator/inline", "/validator/ref", "/limit/operation",
-    "/limit/path", "/mapping/status", "/mapping/schema", "/storage", "/table", "/function/here",
+    "/limit/path", "/mapping/status", "/mapping/schema", "/storage", "/table",
     "/function/cloud", "/container/cloud"]
 
 
@@ -164,11 +160,11 @@ def test_each_is_a_warning(daemon, sluice):
     lines = DOCUMENT.splitlines()
     for word in ("{type: function,", "{type: jwt,", "validateRequestParameters", "all: {validateRequestBody", "x-yc-apigateway-rate-limit: {allRequests: {rps",
                  "rpm: 10", "x-yc-status-mapping", "type: object_storage", "cloud_ymq", "cloud_datastreams",
-                 "cloud_ydb", "cloud_datasphere", "function_id: d4ehere", "function_id: d4ecloud",
+                 "cloud_ydb", "cloud_datasphere", "function_id: d4ecloud",
                  "container_id: bbacloud", "x-yc-apigateway-websocket-message"):
         number = next(index for index, line in enumerate(lines, 1) if word in line)
         assert {number - 1, number, number + 1} & in_document, (word, sorted(in_document))
-    for word in ("canary", "service_accounts", "runtime", "compression", "security_profiles", "websocket_idle"):
+    for word in ("canary", "service_accounts", "compression", "security_profiles", "websocket_idle"):
         assert any(word in message for message in in_configuration), (word, in_configuration)
     until = time.monotonic() + 10  # lines are written by a thread of their own
     while (logged := daemon.log_file.read_text()).count("[not-built]") < len(found) and time.monotonic() < until:

@@ -13,6 +13,7 @@
 #include "sluice/base/json.hpp"
 #include "sluice/client/cloud/credentials.hpp"
 #include "sluice/client/http_client.hpp"
+#include "sluice/functions/local.hpp"
 #include "sluice/gateway/local_container.hpp"
 #include "sluice/http/handler.hpp"
 #include "sluice/parameters/values.hpp"
@@ -38,6 +39,7 @@ struct OperationInfo {
 struct WorkerServices {
   client::HttpClient& http_client;
   client::cloud::Credentials& credentials = client::cloud::no_credentials();
+  functions::LocalFunctions& local_functions = functions::no_local_functions();
 };
 
 /// One request on its way through its operation. Lives on the pipeline's frame.
@@ -94,9 +96,8 @@ struct Environment {
   CompileMode mode = CompileMode::lint;
   std::vector<std::pair<std::string, MappedTarget>> functions;   ///< id → URL
   std::vector<std::pair<std::string, MappedTarget>> containers;  ///< id → URL
-  /// Ids that the configuration runs in processes of its own, which a later step builds: such an operation
-  /// is not_built, whatever its service account.
-  std::vector<std::string> functions_not_built;
+  /// id → "nodejs src/index.handler": functions that the daemon runs itself (functions/local.hpp).
+  std::vector<std::pair<std::string, std::string>> local_functions;
   std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> buckets;  ///< name → folder
   std::vector<std::shared_ptr<LocalContainer>> local_containers;               ///< that the daemon runs
   std::vector<std::string> service_accounts;             ///< ids that the configuration names
@@ -107,6 +108,8 @@ struct Environment {
   std::size_t buffered_body = std::size_t{3'670'016};    ///< limits.event_body: bodies read whole
   std::size_t function_answer = std::size_t{3'670'016};  ///< limits.function_answer
   [[nodiscard]] const MappedTarget* function(std::string_view id) const noexcept;
+  /// nullptr: not run here.
+  [[nodiscard]] const std::string* local_function(std::string_view id) const noexcept;
   [[nodiscard]] const MappedTarget* container(std::string_view id) const noexcept;
   /// nullptr: no folder of that name.
   [[nodiscard]] std::shared_ptr<const Folder> bucket(std::string_view name) const noexcept;

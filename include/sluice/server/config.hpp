@@ -16,6 +16,7 @@
 #include "sluice/base/json.hpp"
 #include "sluice/base/log.hpp"
 #include "sluice/client/http_client.hpp"
+#include "sluice/functions/runtime.hpp"
 #include "sluice/gateway/integration.hpp"
 #include "sluice/net/ip_set.hpp"
 #include "sluice/server/config_values.hpp"
@@ -95,6 +96,13 @@ struct ContainerConfig {
   }
 };
 
+/// A function that the daemon runs itself.
+struct LocalFunctionConfig {
+  functions::FunctionSpec spec;  ///< `hidden` is filled when it is loaded
+  Place runtime_place;
+  Place handler_place;
+};
+
 struct Config {
   std::string file;
   std::vector<ListenerConfig> listeners;
@@ -108,7 +116,7 @@ struct Config {
   std::vector<CertificateConfig> certificates;
   std::vector<std::pair<std::string, gateway::MappedTarget>> functions;
   std::vector<std::pair<std::string, gateway::MappedTarget>> containers;
-  std::vector<std::string> functions_not_built;  ///< ids that run here in a later step
+  std::vector<LocalFunctionConfig> local_functions;
   std::vector<ContainerConfig> local_containers;
   std::vector<BucketConfig> buckets;
   std::vector<std::string> service_accounts;

@@ -36,6 +36,7 @@ struct Limits {
   Duration container_stop = std::chrono::seconds(10);
   std::uint64_t log_buffer = std::uint64_t{4} << 20U;
   std::uint64_t function_queue = 1000;
+  Duration function_start = std::chrono::seconds(30);
   Duration authorizer_timeout = std::chrono::seconds(10);
   Duration jwks_timeout = std::chrono::milliseconds(1500);
   std::uint64_t jwks_bytes = std::uint64_t{150} << 10U;

@@ -27,6 +27,8 @@ gateway::Environment make_environment(const Config& config, gateway::CompileMode
                                       Diagnostics& diagnostics, const ContainerHandles& handles = {});
 gateway::GatewaySettings make_gateway_settings(const Config& config, const GatewayConfig& gateway);
 client::ClientSettings make_client_settings(const Config& config);
+functions::RuntimeSettings make_runtime_settings(const Config& config);
+std::vector<functions::FunctionSpec> make_function_specs(const Config& config);
 
 /// Complete when the diagnostics have no error.
 struct Loaded {

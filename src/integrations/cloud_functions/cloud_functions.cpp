@@ -20,12 +20,15 @@ constexpr std::string_view cloud_endpoint = "https://functions.yandexcloud.net/"
 class CloudFunction final : public gateway::Integration {
  public:
   net::Awaitable<Result<http::Response>> run(gateway::Exchange& exchange) const override {
-    if (!mapped_) {
+    if (!mapped_ && local_.empty()) {
       co_return not_mapped("function", "functions", id_);
     }
     Result<std::string> body = co_await whole_body(exchange, body_limit_);
     if (!body) {
       co_return body.error();
+    }
+    if (!local_.empty()) {
+      co_return co_await run_here(exchange, *body);
     }
     Result<client::ClientRequest> prepared = prepare(exchange, *body);
     body->clear();
@@ -57,17 +60,13 @@ class CloudFunction final : public gateway::Integration {
     if (answer->size() > answer_limit_) {
       co_return answer_failed(upstream_error(ErrorCode::too_large, "too large"));
     }
-    functions::InvocationLog log;
-    http::Response mapped = functions::map_invocation(response->status, response->headers, *answer,
-                                                      exchange.context.request_id, log);
-    if (!log.slug.empty()) {
-      exchange.context.record.slug = log.slug;
-      exchange.context.record.detail = std::move(log.detail);
-    }
-    co_return mapped;
+    co_return map(exchange, response->status, response->headers, *answer);
   }
 
   Result<OrderedJson> explain(gateway::Exchange& exchange) const override {
+    if (!local_.empty()) {
+      return explain_here(exchange);
+    }
     const Result<client::ClientRequest> prepared =
         prepare(exchange, exchange.buffered_body ? std::string_view(*exchange.buffered_body) : "");
     if (!prepared) {
@@ -89,6 +88,13 @@ class CloudFunction final : public gateway::Integration {
 
  private:
   void read_options(gateway::BuildContext& context, spec::ObjectReader& reader);
+  [[nodiscard]] std::string event(const gateway::Exchange& exchange, std::string_view body) const;
+  /// Runs it in a process of the daemon's. `body` is the request's.
+  net::Awaitable<Result<http::Response>> run_here(gateway::Exchange& exchange, std::string& body) const;
+  [[nodiscard]] Result<OrderedJson> explain_here(const gateway::Exchange& exchange) const;
+  /// The answer to an invocation as the response, with its note for the log.
+  static http::Response map(gateway::Exchange& exchange, int status, const http::Headers& headers,
+                            std::string_view answer);
   [[nodiscard]] Result<client::ClientRequest> prepare(const gateway::Exchange& exchange,
                                                       std::string_view body) const;
   /// The gateway's `timeout`, or the function's own where that ends earlier.
@@ -98,6 +104,7 @@ class CloudFunction final : public gateway::Integration {
 
   std::string id_;
   bool mapped_ = false;
+  std::string local_;  ///< what runs it here; empty: it is called by a URL
   client::Url url_;
   std::string target_;  ///< path and query up to the tag's value
   TextTemplate tag_;
@@ -120,8 +127,7 @@ std::optional<SteadyTime> CloudFunction::call_deadline(const gateway::Exchange& 
   return exchange.deadline && *exchange.deadline < own ? *exchange.deadline : own;
 }
 
-Result<client::ClientRequest> CloudFunction::prepare(const gateway::Exchange& exchange,
-                                                     std::string_view body) const {
+std::string CloudFunction::event(const gateway::Exchange& exchange, std::string_view body) const {
   const gateway::OperationInfo& operation = exchange.operation;
   const functions::EventInput input{.request = exchange.request,
                                     .context = exchange.context,
@@ -136,6 +142,55 @@ Result<client::ClientRequest> CloudFunction::prepare(const gateway::Exchange& ex
                                     .operation_context = operation_context_.render(exchange.values),
                                     .pass_authorization = pass_authorization_,
                                     .now = Clock::real().system()};
+  return dump_json(functions::make_event(input, version_));
+}
+
+http::Response CloudFunction::map(gateway::Exchange& exchange, int status, const http::Headers& headers,
+                                  std::string_view answer) {
+  functions::InvocationLog log;
+  http::Response mapped =
+      functions::map_invocation(status, headers, answer, exchange.context.request_id, log);
+  if (!log.slug.empty()) {
+    exchange.context.record.slug = log.slug;
+    exchange.context.record.detail = std::move(log.detail);
+  }
+  return mapped;
+}
+
+net::Awaitable<Result<http::Response>> CloudFunction::run_here(gateway::Exchange& exchange,
+                                                               std::string& body) const {
+  const std::string text = event(exchange, body);
+  body = std::string();
+  functions::LocalCall call;
+  call.function_id = id_;
+  call.event = text;
+  call.request_id = exchange.context.request_id;
+  call.deadline = exchange.deadline;
+  Result<functions::LocalAnswer> answer = co_await exchange.services.local_functions.invoke(call);
+  if (!answer) {
+    co_return answer_failed(answer.error());
+  }
+  http::Headers headers;
+  if (answer->failed) {
+    headers.add("X-Function-Error", "true");
+  }
+  co_return map(exchange, 200, headers, answer->payload);
+}
+
+Result<OrderedJson> CloudFunction::explain_here(const gateway::Exchange& exchange) const {
+  const std::string text =
+      event(exchange, exchange.buffered_body ? std::string_view(*exchange.buffered_body) : "");
+  OrderedJson result = OrderedJson::object();
+  OrderedJson& shown = result["request"];
+  shown["method"] = "INVOKE";
+  shown["url"] = id_ + " (" + local_ + ")";
+  shown["headers"] = OrderedJson::object();
+  shown["body"] = OrderedJson(Json::parse(text));
+  return result;
+}
+
+Result<client::ClientRequest> CloudFunction::prepare(const gateway::Exchange& exchange,
+                                                     std::string_view body) const {
   client::ClientRequest request;
   request.method = "POST";
   request.origin = url_.origin;
@@ -148,7 +203,7 @@ Result<client::ClientRequest> CloudFunction::prepare(const gateway::Exchange& ex
   if (!exchange.context.trace_parent.empty()) {
     request.headers.add(http::FieldId::traceparent, exchange.context.trace_parent);
   }
-  request.body = dump_json(functions::make_event(input, version_));
+  request.body = event(exchange, body);
   return request;
 }
 
@@ -220,13 +275,11 @@ IntegrationPtr CloudFunction::build(gateway::BuildContext& context, const spec::
     return nullptr;
   }
   const gateway::Environment& environment = context.environment;
-  const auto& local = environment.functions_not_built;
-  if (std::find(local.begin(), local.end(), result->id_) != local.end()) {
-    warn_not_built(context, node, "the function " + result->id_ + ", which the configuration runs here,");
-    return nullptr;
+  if (const std::string* local = environment.local_function(result->id_)) {
+    result->local_ = *local;
   }
   const gateway::MappedTarget* target = environment.function(result->id_);
-  if (target == nullptr && environment.mode == gateway::CompileMode::configured) {
+  if (target == nullptr && result->local_.empty() && environment.mode == gateway::CompileMode::configured) {
     warn_not_built(context, node,
                    "the call of function " + result->id_ +
                        " in the cloud (the configuration maps it nowhere: functions: {" + result->id_ +

@@ -177,9 +177,9 @@ TEST(CloudFunctions, UnmappedIds) {
 
   Bench local(options);
   local.environment.mode = CompileMode::configured;
-  local.environment.functions_not_built = {"fn1"};
-  EXPECT_EQ(local.build(), nullptr);
-  EXPECT_TRUE(local.not_built);
+  local.environment.local_functions = {{"fn1", "nodejs index.handler"}};
+  EXPECT_NE(local.build(), nullptr);
+  EXPECT_FALSE(local.not_built);
 }
 
 TEST(CloudFunctions, Mistakes) {

@@ -95,12 +95,22 @@ TEST(Config, TheContractsExampleIsRead) {
   EXPECT_EQ(config.certificates[0].certificate, "dir/tls/shop.pem");
   ASSERT_EQ(config.functions.size(), 1U);
   EXPECT_EQ(config.functions[0].second.url.authority, "127.0.0.1:9000");
-  EXPECT_EQ(config.functions_not_built, std::vector<std::string>{"d4eEXAMPLE2"});
   ASSERT_EQ(config.local_containers.size(), 1U);
   EXPECT_EQ(config.local_containers[0].id, "bbaEXAMPLE2");
   EXPECT_EQ(config.local_containers[0].command, (std::vector<std::string>{"python3", "app.py"}));
   EXPECT_EQ(config.local_containers[0].directory, "dir/app");
   EXPECT_EQ(config.local_containers[0].service_account, "ajeEXAMPLE1");
+  ASSERT_EQ(config.local_functions.size(), 1U);
+  const functions::FunctionSpec& local = config.local_functions[0].spec;
+  EXPECT_EQ(local.id, "d4eEXAMPLE2");
+  EXPECT_EQ(local.language, functions::Language::nodejs);
+  EXPECT_EQ(local.handler, "index.handler");
+  EXPECT_TRUE(local.directory.starts_with('/') && local.directory.ends_with("/dir/fn")) << local.directory;
+  EXPECT_EQ(local.environment, (std::vector<std::pair<std::string, std::string>>{{"K", "v"}}));
+  EXPECT_EQ(local.timeout, Duration(seconds(3)));
+  EXPECT_EQ(local.memory, std::uint64_t{128} << 20U);
+  EXPECT_EQ(local.processes, 2U);
+  EXPECT_EQ(local.service_account, "ajeEXAMPLE1");
   EXPECT_EQ(config.service_accounts.size(), 4U);
   EXPECT_EQ(config.security_profiles, std::vector<std::string>{"strict"});
   ASSERT_EQ(config.buckets.size(), 1U);
@@ -123,11 +133,11 @@ TEST(Config, WhatIsNotBuiltIsAWarningOnce) {
   }
   for (const char* what :
        {"`canary`", "a certificate by `acme`", "`acme`", "`service_accounts`", "`services.cloud_functions`",
-        "`services.object_storage`", "a function with `runtime`", "`queues`", "`streams`", "`databases`",
-        "`security_profiles`", "`cluster`", "`websocket_api`", "`compression`"}) {
+        "`services.object_storage`", "`queues`", "`streams`", "`databases`", "`security_profiles`",
+        "`cluster`", "`websocket_api`", "`compression`"}) {
     EXPECT_EQ(told[what], 1) << what << '\n' << source.text();
   }
-  EXPECT_EQ(told.size(), 14U) << source.text();
+  EXPECT_EQ(told.size(), 13U) << source.text();
 }
 
 TEST(Config, Defaults) {
@@ -167,7 +177,7 @@ admn: {port: 1}
 )yaml");
   EXPECT_EQ(
       source.rules(),
-      "10:missing-option 11:bad-url 11:conflicting-keys 11:missing-key 11:not-built 11:unknown-value "
+      "10:missing-option 11:bad-url 11:conflicting-keys 11:missing-key 11:unknown-value "
       "12:conflicting-keys 12:empty-value 13:bad-url 13:bad-url 13:missing-key "
       "14:empty-value 14:unknown-value 14:unknown-value 15:bad-duration 15:bad-size 15:bad-size "
       "15:out-of-range 15:unknown-key 16:unknown-key 1:bad-address 1:missing-key 1:out-of-range "
