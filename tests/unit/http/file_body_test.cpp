@@ -194,6 +194,52 @@ TEST_F(FileBodyTest, AClientThatGoesAwayLeavesNothingOpen) {
   EXPECT_EQ(descriptors(), before);
 }
 
+/// Says that it sends files, and finds each time that it cannot: a file system without sendfile().
+class PromisingStream final : public net::Stream {
+ public:
+  explicit PromisingStream(std::unique_ptr<net::Stream> inner) : inner_(std::move(inner)) {}
+  Result<std::optional<std::size_t>> try_read(net::asio::mutable_buffer buffer) override {
+    return inner_->try_read(buffer);
+  }
+  void start_wait_readable(net::WaitMode mode, Callback callback, void* context) override {
+    inner_->start_wait_readable(mode, callback, context);
+  }
+  Result<std::size_t> try_write(std::span<const net::asio::const_buffer> buffers) override {
+    return inner_->try_write(buffers);
+  }
+  [[nodiscard]] bool sends_files() const noexcept override { return true; }
+  Result<void> try_send_file(net::asio::const_buffer before, int descriptor, std::uint64_t offset,
+                             std::size_t size, net::FileProgress& progress) override {
+    ++asked;
+    Result<void> refused = Stream::try_send_file(before, descriptor, offset, size, progress);
+    const std::array<net::asio::const_buffer, 1> part{before};
+    progress.before = inner_->try_write(part).value();
+    return refused;
+  }
+  void start_wait_writable(Callback callback, void* context) override {
+    inner_->start_wait_writable(callback, context);
+  }
+  void cancel() noexcept override { inner_->cancel(); }
+  void shutdown() noexcept override { inner_->shutdown(); }
+  void close(bool reset) noexcept override { inner_->close(reset); }
+  [[nodiscard]] bool is_open() const noexcept override { return inner_->is_open(); }
+
+  static inline int asked = 0;
+
+ private:
+  std::unique_ptr<net::Stream> inner_;
+};
+
+TEST_F(FileBodyTest, WhereTheFileSystemCannotSendItIsRead) {
+  auto [client, server] = net::make_memory_streams(worker_.executor(), 65536);
+  start_with(std::move(client), std::make_unique<PromisingStream>(std::move(server)));
+  for (const std::size_t size : sizes) {
+    make(size);
+    EXPECT_EQ(fetch(), text_) << size;
+  }
+  EXPECT_EQ(PromisingStream::asked, 4) << "those above 16 KiB";
+}
+
 TEST_F(FileBodyTest, AClientThatTakesNothingIsCutOff) {
   limits_.write_timeout = std::chrono::milliseconds(100);
   make(5'000'000);
