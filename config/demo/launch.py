@@ -14,7 +14,8 @@ SLUICE = os.environ.get("SLUICE_BIN") or str(ROOT / "build" / "sluice")
 PARTS = {"shop.py": "9101", "function.py": "9102", "notes.py": "9103", "events.py": "/tmp/sluice-demo.sock"}
 
 REQUESTS = """
-Try, in another terminal:
+Try, in a browser: http://127.0.0.1:8080/  http://site.localhost:8080/  http://album.localhost:8080/
+In another terminal:
   curl -i http://127.0.0.1:8080/                                  a static answer
   curl -i 'http://127.0.0.1:8080/hello/Ada?greeting=Good%20day'   a static answer with parameters
   curl -i http://127.0.0.1:8080/shop/products                     proxied to an HTTP upstream
@@ -22,6 +23,10 @@ Try, in another terminal:
   curl -s http://127.0.0.1:8080/function/echo/a/b?x=1             ... and shows it, in format 1.0
   curl -i http://127.0.0.1:8080/notes -d 'buy milk'               a container
   curl -N http://127.0.0.1:8080/events                            a stream, from a container on a unix socket
+  curl -s http://site.localhost:8080/api/items                    a single-page site, from a bucket and a container
+  curl -s http://album.localhost:8080/api/photos                  a photo album, from a bucket and functions
+  curl -s http://shortener.localhost:8080/shorten -d https://example.com/   a function in a worker process
+  curl -s http://bot.localhost:8080/                              a Telegram bot; config/examples has READMEs of these
   curl -s http://127.0.0.1:9901/gateways                          the admin API
   build/sluice explain config/demo-api.yaml GET /hello/Ada --config config/demo.yaml
 """
