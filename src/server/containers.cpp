@@ -286,6 +286,11 @@ net::ProcessEvents Containers::Runner::events() {
         if (!self->last_error_line_.empty()) {
           self->why_ += "; the last line of its stderr: " + self->last_error_line_;
         }
+        if (self->config_.sandbox && self->last_error_line_.find("ermission denied") != std::string::npos) {
+          self->why_ +=
+              "; it may read its directory and the system only: move what it needs there, or write "
+              "`sandbox: false`";
+        }
       }
       self->wake_.cancel(net::CancelReason::drain);
     }
