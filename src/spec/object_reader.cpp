@@ -92,8 +92,8 @@ ObjectReader::~ObjectReader() {
     }
     std::string_view near = suggest(diagnostics_, member.key, names);
     for (const std::string_view name : names) {
-      if (near.empty() && name.substr(0, member.key.size() + 1) == member.key + "_") {
-        near = name;  // `table` for `table_name`
+      if (near.empty() && member.key.size() >= 3 && name.substr(0, member.key.size()) == member.key) {
+        near = name;  // `table` for `table_name`, `dir` for `directory`
       }
     }
     Diagnostic diagnostic;
