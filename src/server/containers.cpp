@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds look_interval{20};
 constexpr std::chrono::seconds settled_after{10};
 constexpr std::chrono::milliseconds first_pause{100};
 constexpr std::chrono::seconds longest_pause{10};
-/// Requests wait through a pause that is no longer; then they are refused until the next start.
+/// The longest pause after an end of one that had taken requests: they wait through it.
 constexpr std::chrono::seconds held_pause{1};
 constexpr int connect_wait = 20;  ///< ms; loopback answers at once
 
@@ -194,6 +194,8 @@ class Containers::Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] const ContainerConfig& config() const noexcept { return config_; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] bool serves() const noexcept { return serves_; }
+  /// This one, or the one that it is to replace.
+  [[nodiscard]] bool up() const noexcept { return serves_ || (before_ && before_->up()); }
   [[nodiscard]] double resident() const {
     return process_ ? static_cast<double>(process_->resident_bytes()) : 0;
   }
@@ -206,7 +208,15 @@ class Containers::Runner : public std::enable_shared_from_this<Runner> {
   }
   /// The one that it would have replaced; it goes on.
   std::shared_ptr<Runner> give_back() { return std::move(before_); }
-  /// Ends it once its requests are over. Requests may come until then where `handle` still leads here.
+  /// Ends it now: no request is left.
+  void end() {
+    settings_.drain = Duration(0);
+    if (before_) {
+      before_->end();
+    }
+    leave();
+  }
+  /// Ends it once its requests are over.
   void leave() {
     if (!leaving_) {
       leaving_ = true;
@@ -401,8 +411,8 @@ net::Awaitable<void> Containers::Runner::serve_until_it_ends() {
     co_await sleep(long_time);
   }
   // Another process, or none, has taken its place: what runs in this one may end.
-  const SteadyTime until = control_.wheel().exact_now() + settings_.drain;
-  while (!exited_ && !place_.expired() && control_.wheel().exact_now() < until) {
+  const SteadyTime since = control_.wheel().exact_now();
+  while (!exited_ && !place_.expired() && control_.wheel().exact_now() - since < settings_.drain) {
     co_await sleep(look_interval);
   }
 }
@@ -453,14 +463,17 @@ net::Awaitable<void> Containers::Runner::supervise(std::shared_ptr<Runner> self)
     const bool settled = outcome == Outcome::served &&
                          self->control_.wheel().exact_now() - self->served_since_ >= settled_after;
     failures = settled ? 0 : failures + 1;
-    const Duration pause = outcome == Outcome::served && failures <= 1 ? Duration(0) : pause_after(failures);
+    // One that starts well is worth waiting for, however often it ends.
+    const Duration pause = outcome == Outcome::served
+                               ? std::min<Duration>(pause_after(std::max(failures, 1U) - 1), held_pause)
+                               : pause_after(failures);
     log::error("the container " + self->config_.id +
                    (outcome == Outcome::served ? " has ended: " : " did not start: ") + self->why_,
                {{"container", self->config_.id},
                 {"again_in_ms", static_cast<std::int64_t>(
                                     std::chrono::duration_cast<std::chrono::milliseconds>(pause).count())}});
     if (!self->others_serve()) {
-      if (outcome == Outcome::served && pause <= held_pause) {
+      if (outcome == Outcome::served) {
         self->handle_->starting();
       } else {
         self->handle_->fail(self->why_);
@@ -545,7 +558,7 @@ void Containers::use(const std::vector<ContainerConfig>& containers, const Conta
     const std::weak_ptr<Runner> weak = runner;
     metrics_.gauge("sluice_container_up", up_help, {"container"}, {id}, [weak] {
       const auto live = weak.lock();
-      return live && live->serves() ? 1.0 : 0.0;
+      return live && live->up() ? 1.0 : 0.0;
     });
     metrics_.gauge("sluice_container_resident_bytes", memory_help, {"container"}, {id}, [weak] {
       const auto live = weak.lock();
@@ -557,10 +570,12 @@ void Containers::use(const std::vector<ContainerConfig>& containers, const Conta
 net::Awaitable<void> Containers::stop() {
   for (auto& [id, runner] : runners_) {
     handle(id)->fail("the daemon is stopping");
-    runner->leave();
     leaving_.push_back(std::move(runner));
   }
   runners_.clear();
+  for (const auto& runner : leaving_) {
+    runner->end();
+  }
   const auto all_ended = [this] {
     return std::all_of(leaving_.begin(), leaving_.end(), [](const auto& runner) { return runner->ended(); });
   };

@@ -167,6 +167,22 @@ def test_it_is_started_again_and_requests_do_not_notice(run):
     assert 'sluice_container_restarts_total{container="bba1"} 2' in metrics
 
 
+def test_one_that_ends_again_and_again_is_waited_for(run):
+    daemon = run()
+    seen_pids = set()
+    for _ in range(4):
+        pid = seen(daemon)["pid"]
+        seen_pids.add(pid)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not alive(pid))
+    assert seen(daemon)["pid"] not in seen_pids and len(seen_pids) == 4
+    pauses = [entry["again_in_ms"] for entry in messages(daemon) if "again_in_ms" in entry]
+    assert pauses == [0, 100, 200, 400]
+    assert len(os.listdir(f"/proc/{daemon.process.pid}/fd")) < 60
+    children = subprocess.run(["pgrep", "-P", str(daemon.process.pid)], capture_output=True, text=True).stdout.split()
+    assert len(children) == 1
+
+
 def test_a_request_during_its_restart_waits(run):
     daemon = run(env={"SLOW_START": "0.7"})
     first = seen(daemon)["pid"]
