@@ -83,6 +83,13 @@ def wait_for_message(daemon, text: str) -> dict:
     return wait_until(lambda: next((entry for entry in messages(daemon) if text in entry["message"]), None))
 
 
+def kill(daemon, pid: int) -> None:
+    """Until it is gone: its last thread may still hold the socket when it is a zombie already."""
+    before = sum("has ended" in entry["message"] for entry in messages(daemon))
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: sum("has ended" in entry["message"] for entry in messages(daemon)) > before)
+
+
 @pytest.fixture
 def run(start):
     """run(command, env…) → a daemon with one container, bba1, in a folder of its own with server.py."""
@@ -152,8 +159,7 @@ def test_requests_wait_until_it_is_ready(run):
 def test_it_is_started_again_and_requests_do_not_notice(run):
     daemon = run()
     first = seen(daemon)["pid"]
-    os.kill(first, signal.SIGKILL)
-    wait_until(lambda: not alive(first))
+    kill(daemon, first)
     statuses = [daemon.get("/x")[0] for _ in range(30)]
     assert statuses == [200] * 30
     second = seen(daemon)["pid"]
@@ -173,8 +179,7 @@ def test_one_that_ends_again_and_again_is_waited_for(run):
     for _ in range(4):
         pid = seen(daemon)["pid"]
         seen_pids.add(pid)
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not alive(pid))
+        kill(daemon, pid)
     assert seen(daemon)["pid"] not in seen_pids and len(seen_pids) == 4
     pauses = [entry["again_in_ms"] for entry in messages(daemon) if "again_in_ms" in entry]
     assert pauses == [0, 100, 200, 400]
@@ -186,9 +191,7 @@ def test_one_that_ends_again_and_again_is_waited_for(run):
 def test_a_request_during_its_restart_waits(run):
     daemon = run(env={"SLOW_START": "0.7"})
     first = seen(daemon)["pid"]
-    os.kill(first, signal.SIGKILL)
-    wait_until(lambda: not alive(first))
-    time.sleep(0.2)
+    kill(daemon, first)
     status, _, body = daemon.request("POST", "/x", body=b"once")
     assert status == 200 and json.loads(body)["body"] == "once"
 
