@@ -149,7 +149,7 @@ def test_check_sarif(sluice, files):
 
 def test_check_of_a_configuration_names_mistakes_everywhere(sluice, files):
     (files / "c.yaml").write_text("listn: []\ngateways:\n  - {spec: bad.yaml, timeout: 3}\n  - {spec: none.yaml, id: b}\n"
-                                  "functions: {f1: {runtime: nodejs, handler: index.handler}}\n")
+                                  "queues: {\"https://q/x\": {file: data.db}}\n")
     result = sluice("check", "--config", "c.yaml")
     assert result.code == 1
     assert re.search(r"^c\.yaml:1:1: error: .*listen", result.out, re.M)
