@@ -5,6 +5,8 @@
 
 #include "sluice/integrations/table.hpp"
 
+#include "server/mappings.hpp"
+
 namespace sluice::server {
 
 namespace {
@@ -238,6 +240,7 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
   loaded.files = config.files;
   const gateway::Environment environment = make_environment(config, mode, diagnostics, handles);
   std::vector<std::shared_ptr<const gateway::Gateway>> gateways;
+  NamedIds named;
   for (const GatewayConfig& gateway : config.gateways) {
     if (gateway.spec.empty()) {
       continue;
@@ -250,12 +253,14 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
     }
     const std::vector<std::string>& files = compiled->api().document->files();
     loaded.files.insert(loaded.files.end(), files.begin(), files.end());
+    named.add(compiled->api().document->root());
     gateways.push_back(std::move(compiled));
   }
   load_certificates(loaded, diagnostics);
   read_upstreams_files(loaded.config, diagnostics);
   find_directories(loaded.config, diagnostics);
   check_functions(loaded.config, diagnostics);
+  check_mappings(loaded.config, named, diagnostics);
   std::sort(loaded.files.begin(), loaded.files.end());
   loaded.files.erase(std::unique(loaded.files.begin(), loaded.files.end()), loaded.files.end());
   diagnostics.sort();

@@ -134,3 +134,24 @@ def test_the_readme_of_the_project(tmp_path):
     (folder / "sluice.yaml").write_text("listen: [{address: 127.0.0.1, port: 8080}]\ngateways: [{spec: hello.yaml}]\n")
     with Served(folder, "sluice.yaml", tmp_path / "first") as served:
         served.answers(first)
+
+
+def test_a_misspelled_id_is_told(tmp_path):
+    readme = named_files((ROOT / "README.md").read_text())
+    for name, text in readme.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    right = readme["sluice.yaml"]
+    wrong = right.replace("d4e8vd0h1q2w3e4r5t6y", "d4e8vd0h1q2w3e4r5t6z")
+    assert wrong != right
+    (tmp_path / "sluice.yaml").write_text(wrong + "buckets: {unused: {directory: function}}\n")
+    done = subprocess.run([SLUICE, "check", "--config", "sluice.yaml"], capture_output=True, text=True, cwd=tmp_path,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    line = next(line for line in done.stdout.splitlines() if "unnamed-id" in line)
+    assert line.startswith("sluice.yaml:5:") and "warning: no document names the function d4e8vd0h1q2w3e4r5t6z" in line
+    assert "did you mean `d4e8vd0h1q2w3e4r5t6y`, which is mapped nowhere?" in line
+    assert done.stdout.count("unnamed-id") == 1, "what merely is not used is no finding"
+    (tmp_path / "sluice.yaml").write_text(right)
+    done = subprocess.run([SLUICE, "check", "--config", "sluice.yaml"], capture_output=True, text=True, cwd=tmp_path,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")

@@ -14,6 +14,11 @@ Error not_mapped(std::string_view what, std::string_view section, std::string_vi
   error.message = "The " + std::string(what) + " \"" + std::string(id) +
                   "\" leads nowhere here. Map it in the configuration: " + std::string(section) + ": {" +
                   std::string(id) + ": {" + std::string(target) + "}}";
+  if (section == "functions") {
+    error.message += "; to run it here: {runtime: nodejs, handler: index.handler, directory: …}";
+  } else if (section == "containers") {
+    error.message += "; to run it here: {command: [./server], directory: …}";
+  }
   error.detail = error.message;
   return error;
 }
