@@ -62,6 +62,8 @@ void NamedIds::add(const spec::Node& root) {
 
 void check_mappings(const Config& config, const NamedIds& named, Diagnostics& diagnostics) {
   std::vector<Mapped> mapped;
+  mapped.reserve(config.functions.size() + config.local_functions.size() + config.containers.size() +
+                 config.local_containers.size() + config.buckets.size());
   for (const auto& [id, target] : config.functions) {
     mapped.push_back({id, nullptr});
   }
