@@ -239,12 +239,13 @@ bool Folder::refresh(Slot& slot, std::int64_t now, bool& changed) const {
   return true;
 }
 
+/// The descriptor, or errno made negative.
 int Folder::open_below(int root, const char* key) const {
-  const int opened = way_ == Way::automatic ? open_beneath(root, key) : -1;
-  if (way_ == Way::walk || (opened < 0 && errno == EAGAIN)) {
-    return open_walking(root, key);
+  int opened = way_ == Way::automatic ? open_beneath(root, key) : -1;
+  if (opened < 0 && (way_ == Way::walk || errno == EAGAIN)) {
+    opened = open_walking(root, key);
   }
-  return opened;
+  return opened < 0 ? -errno : opened;
 }
 
 Result<OpenFile> Folder::open_file(std::string_view key, std::size_t worker) const {
@@ -270,15 +271,15 @@ Result<OpenFile> Folder::open_file(std::string_view key, std::size_t worker) con
       }
     }
     if (slot.root) {
-      file.descriptor.reset(open_below(slot.root.get(), name.data()));
-      reason = errno;
-      if (!file.descriptor && (reason == ENOENT || reason == ESTALE) && !fresh) {
+      int opened = open_below(slot.root.get(), name.data());
+      if ((opened == -ENOENT || opened == -ESTALE) && !fresh) {
         // Perhaps the folder was made anew meanwhile.
         if (refresh(slot, now, changed) && changed) {
-          file.descriptor.reset(open_below(slot.root.get(), name.data()));
+          opened = open_below(slot.root.get(), name.data());
         }
-        reason = errno;
       }
+      file.descriptor.reset(opened);
+      reason = -opened;
     }
     if (!slot.root) {
       if (reason == EMFILE || reason == ENFILE) {

@@ -235,8 +235,9 @@ Result<OrderedJson> ObjectStorage::explain(gateway::Exchange& exchange) const {
   std::string note;
   const auto add = [&](std::string text) { note += (note.empty() ? "" : "; ") + std::move(text); };
   if (presigned_redirect_) {
-    add(store_->presigns() ? "the client is sent to a presigned URL of this object (302)"
-                           : "presigned_redirect: a folder has no URLs, the object itself is sent");
+    add(store_->presigns()
+            ? "the client is sent to a presigned URL of this object (302)"
+            : "presigned_redirect: this bucket has no presigned URLs, the object itself is sent");
   }
   const auto named = [&](const TextTemplate& object) {
     const Result<std::string> text = object.render(exchange.values);
