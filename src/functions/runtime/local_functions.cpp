@@ -258,7 +258,7 @@ class ThreadFunctions final : public LocalFunctions, public ProcessListener {
 
   std::shared_ptr<Pool> find(std::string_view id) const;
   Channel* channel_of(WorkerProcess& process, std::size_t answer_bytes);
-  std::string head_of(const LocalCall& call, SteadyTime until,
+  std::string head_of(const LocalCall& call, Duration left_time,
                       const std::optional<client::cloud::IamToken>& token) const;
   net::Awaitable<std::optional<Error>> wait_for_process(const LocalCall& call, Pool& pool,
                                                         PoolWaiter& waiter);
@@ -305,9 +305,9 @@ Channel* ThreadFunctions::channel_of(WorkerProcess& process, std::size_t answer_
   return channels_.emplace(process.number(), std::move(channel)).first->second.get();
 }
 
-std::string ThreadFunctions::head_of(const LocalCall& call, SteadyTime until,
+std::string ThreadFunctions::head_of(const LocalCall& call, Duration left_time,
                                      const std::optional<client::cloud::IamToken>& token) const {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - worker_.wheel().now());
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(left_time);
   const auto now =
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::real().system().time_since_epoch());
   std::string head = R"({"request_id":")";
@@ -414,7 +414,7 @@ net::Awaitable<std::optional<Result<LocalAnswer>>> ThreadFunctions::run_in(
   if (own_timeout) {
     until = began + *pool.spec().timeout;
   }
-  const std::string head = head_of(call, until, token);
+  const std::string head = head_of(call, until - began, token);
   // A channel that is closed while its process lives is as good as dead.
   const std::function<void()> closed = [&pool, &process] { pool.discard(process, KillReason::gone); };
   const Channel::End end = co_await channel->exchange(head, call.event, until, closed);
