@@ -55,6 +55,11 @@ class Process:
                     todo += map(int, task.read_text().split())
         return found
 
+    def own_cpu_seconds(self) -> float:
+        """User and system time of the process itself, without its children."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def cpu_seconds(self) -> float:
         """User and system time of the whole tree."""
         ticks = 0

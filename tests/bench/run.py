@@ -138,6 +138,50 @@ class Bench:
 
         return {peer: statistics.median(found) for peer, found in self.rounds(name, measure).items()}
 
+    def with_functions(self) -> peers.Peer:
+        """Running, with warm processes that stay off the daemon's core, as the upstream does."""
+        peer = peers.SluiceWithFunctions(self.folder, self.upstream_port)
+        peer.start()
+        machine.load("closed", peer.port, "--path", "/function", "--requests", 500, "--connections", peer.processes)
+        for pid in peer.process.tree():
+            if pid != peer.process.pid:
+                subprocess.run(["taskset", "-acp", str(machine.LOAD_CORE), str(pid)], check=True, stdout=subprocess.DEVNULL)
+        return peer
+
+    def function(self, name: str) -> dict[str, float]:
+        """The daemon's own CPU for a warm Node function, over that of proxying the same answer, both at 500 a second: a
+        process that answers one event at a time cannot be brought to the rate that fills a proxy, and waking up costs."""
+        peer = self.with_functions()
+        found: dict[str, list[float]] = {"/function": [], "/proxy/small": []}
+        try:
+            for _ in range(self.options.rounds):
+                for path, values in found.items():
+                    machine.load("open", peer.port, "--path", path, "--rate", 500, "--seconds", 0.5)
+                    before = peer.process.own_cpu_seconds()
+                    counted = machine.load("open", peer.port, "--path", path, "--rate", 500, "--seconds", max(4, self.options.seconds))
+                    values.append(1e6 * (peer.process.own_cpu_seconds() - before) / counted["requests"])
+        finally:
+            peer.stop()
+        call, proxied = (statistics.median(values) for values in found.values())
+        print(f"  {name}: {call:.1f} µs of the daemon's CPU a call, {proxied:.1f} µs a proxied request", flush=True)
+        return {"sluice": call / proxied}
+
+    def function_p99(self, name: str) -> dict[str, float]:
+        """Microseconds at 500 calls a second, and at 500 proxied requests beside it."""
+        peer = self.with_functions()
+        found: dict[str, list[float]] = {"/function": [], "/proxy/small": []}
+        try:
+            for _ in range(self.options.rounds):
+                for path, values in found.items():
+                    machine.load("open", peer.port, "--path", path, "--rate", 500, "--seconds", 0.5)
+                    counted = machine.load("open", peer.port, "--path", path, "--rate", 500, "--seconds", max(4, self.options.seconds))
+                    values.append(counted["latency_us"]["p99"])
+        finally:
+            peer.stop()
+        call, proxied = (statistics.median(values) for values in found.values())
+        print(f"  {name}: {call:.0f} µs, proxied {proxied:.0f} µs", flush=True)
+        return {"sluice": call}
+
     def counted(self, measure, path: str) -> dict[str, float]:
         try:
             return {"sluice": measure(self.folder, self.upstream_port, path)}
@@ -179,6 +223,8 @@ def scenarios(bench: Bench) -> dict:
         "handshakes": ("TLS 1.3 new handshakes", "µs", cpu("fresh", True, "--path", "/static", "--connections", 16), ("nginx",), 1.20, 1.05),
         "p99-static": ("p99 at 2 000 a second, static", "µs", lambda name: bench.p99(name, "/static"), ("nginx",), 1.25, 1.10),
         "p99-proxy": ("p99 at 2 000 a second, proxied", "µs", lambda name: bench.p99(name, "/proxy/small"), ("nginx",), 1.25, 1.10),
+        "function": ("warm Node function over proxying", "×", lambda name: bench.function(name), (), 1.5, 1.2),
+        "p99-function": ("p99 at 500 a second, Node function", "µs", lambda name: bench.function_p99(name), (), 20000, 5000),
         "idle": ("an idle keep-alive connection", "KiB", lambda name: bench.idle(name, False), (), 4, 1.5),
         "idle-tls": ("an idle TLS connection", "KiB", lambda name: bench.idle(name, True), (), 60, 44),
         "memory": ("resident at start", "MB", lambda name: bench.start_memory(name), (), 20, 12),
