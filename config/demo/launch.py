@@ -15,6 +15,7 @@ PARTS = {"shop.py": "9101", "function.py": "9102", "notes.py": "9103", "events.p
 
 REQUESTS = """
 Try, in a browser: http://127.0.0.1:8080/  http://site.localhost:8080/  http://album.localhost:8080/
+                  http://127.0.0.1:8080/docs (Swagger UI, where npm was there at the build)
 In another terminal:
   curl -i http://127.0.0.1:8080/                                  a static answer
   curl -i 'http://127.0.0.1:8080/hello/Ada?greeting=Good%20day'   a static answer with parameters
