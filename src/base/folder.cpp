@@ -25,7 +25,7 @@ std::int64_t coarse_seconds() noexcept {
   return now.tv_sec;
 }
 
-/// -1 and errno.
+/// The descriptor, or errno made negative.
 int open_beneath(int root, const char* key) noexcept {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(open_flags);
@@ -34,8 +34,12 @@ int open_beneath(int root, const char* key) noexcept {
   constexpr int tries = 8;
   for (int attempt = 0;; ++attempt) {
     const long opened = ::syscall(SYS_openat2, root, key, &how, sizeof(how));
-    if (opened >= 0 || (errno != EINTR && (errno != EAGAIN || attempt == tries))) {
+    if (opened >= 0) {
       return static_cast<int>(opened);
+    }
+    const int reason = errno;
+    if (reason != EINTR && (reason != EAGAIN || attempt == tries)) {
+      return -reason;
     }
   }
 }
@@ -65,7 +69,8 @@ void push_segments(std::vector<std::string>& todo, std::string_view path) {
 }
 
 /// What openat2() does with RESOLVE_BENEATH, by hand: every folder on the way is held open, so that ".." in a
-/// link leads back to the one that was come from and never above the first. -1 and errno.
+/// link leads back to the one that was come from and never above the first. The descriptor,
+/// or errno made negative.
 int open_walking(int root, const char* key) {
   constexpr int most_links = 40;
   int links = 0;
@@ -80,8 +85,7 @@ int open_walking(int root, const char* key) {
     }
     if (name == "..") {
       if (way.empty()) {
-        errno = EXDEV;
-        return -1;
+        return -EXDEV;
       }
       way.pop_back();
       continue;
@@ -90,28 +94,29 @@ int open_walking(int root, const char* key) {
     FileDescriptor found(::openat(folder, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat status{};
     if (!found || ::fstat(found.get(), &status) != 0) {
-      return -1;
+      return -errno;
     }
     if (S_ISLNK(status.st_mode)) {
       std::array<char, 4096> target{};
       const ssize_t size = ::readlinkat(found.get(), "", target.data(), target.size());
-      if (size <= 0 || static_cast<std::size_t>(size) == target.size() || target[0] == '/' ||
+      if (size < 0) {
+        return -errno;
+      }
+      if (size == 0 || static_cast<std::size_t>(size) == target.size() || target[0] == '/' ||
           ++links > most_links) {
-        errno = size < 0 ? errno : EXDEV;
-        return -1;
+        return -EXDEV;
       }
       push_segments(todo, {target.data(), static_cast<std::size_t>(size)});
     } else if (S_ISDIR(status.st_mode)) {
       way.push_back(std::move(found));
     } else if (!todo.empty() || !S_ISREG(status.st_mode)) {
-      errno = ENOTDIR;
-      return -1;
+      return -ENOTDIR;
     } else {
-      return ::openat(folder, name.c_str(), open_flags | O_NOFOLLOW);
+      const int opened = ::openat(folder, name.c_str(), open_flags | O_NOFOLLOW);
+      return opened < 0 ? -errno : opened;
     }
   }
-  errno = EISDIR;
-  return -1;
+  return -EISDIR;
 }
 
 Error missing() {
@@ -211,19 +216,21 @@ Result<std::shared_ptr<const Folder>> Folder::open(std::string path, Way way) {
 bool Folder::refresh(Slot& slot, std::int64_t now, bool& changed) const {
   struct stat status{};
   changed = false;
-  bool there = ::stat(path_.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-  if (there && (!slot.root || slot.device != status.st_dev || slot.inode != status.st_ino)) {
+  int reason = ::stat(path_.c_str(), &status) == 0 ? 0 : errno;
+  if (reason == 0 && !S_ISDIR(status.st_mode)) {
+    reason = ENOTDIR;
+  }
+  if (reason == 0 && (!slot.root || slot.device != status.st_dev || slot.inode != status.st_ino)) {
     FileDescriptor root(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    there = root && ::fstat(root.get(), &status) == 0;
-    if (there) {
+    reason = root && ::fstat(root.get(), &status) == 0 ? 0 : errno;
+    if (reason == 0) {
       slot.root = std::move(root);
       slot.device = status.st_dev;
       slot.inode = status.st_ino;
       changed = true;
     }
   }
-  if (!there) {
-    const int reason = errno;
+  if (reason != 0) {
     slot.root.reset();
     if (reason != EMFILE && reason != ENFILE && !gone_.exchange(true)) {
       log::error("the folder of a bucket is gone; its requests answer 502 until it is back",
@@ -241,11 +248,8 @@ bool Folder::refresh(Slot& slot, std::int64_t now, bool& changed) const {
 
 /// The descriptor, or errno made negative.
 int Folder::open_below(int root, const char* key) const {
-  int opened = way_ == Way::automatic ? open_beneath(root, key) : -1;
-  if (opened < 0 && (way_ == Way::walk || errno == EAGAIN)) {
-    opened = open_walking(root, key);
-  }
-  return opened < 0 ? -errno : opened;
+  const int opened = way_ == Way::automatic ? open_beneath(root, key) : -EAGAIN;
+  return opened == -EAGAIN ? open_walking(root, key) : opened;
 }
 
 Result<OpenFile> Folder::open_file(std::string_view key, std::size_t worker) const {
