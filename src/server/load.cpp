@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "sluice/integrations/table.hpp"
+#include "sluice/net/process.hpp"
 
 #include "server/mappings.hpp"
 
@@ -120,6 +121,19 @@ void find_directories(Config& config, Diagnostics& diagnostics) {
           "make it, or correct `directory` (it is taken from the configuration's folder)");
     } else {
       container.directory = found.string();
+    }
+    const bool own_path = std::any_of(container.environment.begin(), container.environment.end(),
+                                      [](const auto& variable) { return variable.first == "PATH"; });
+    if (own_path || container.command.empty() || container.command.front().find('/') != std::string::npos) {
+      continue;  // reported, or looked for when it is started
+    }
+    const std::string& program = container.command.front();
+    if (const auto there = net::find_program(program, net::program_path()); there.has_error()) {
+      const bool line = container.command.size() == 1 && program.find(' ') != std::string::npos;
+      diagnostics.warning(container.place, "no-program",
+                          "the container " + container.id + ": the program " + program + " is not in PATH",
+                          line ? "`command` is a list: [" + program.substr(0, program.find(' ')) + ", …]"
+                               : "install it, or write its path: until then the container answers 502");
     }
   }
 }

@@ -339,3 +339,17 @@ containers:
     for text in ("`command` is empty", "nowhere", "may not set PORT", "no meaning beside `url`", "needs `url` or `command`",
                  "memory"):
         assert text in result.out, (text, result.out)
+
+
+@pytest.mark.parametrize("command, hint", [
+    (["gunicornn", "app"], "write its path"),
+    ("python3 app.py", "`command` is a list: [python3, …]"),
+])
+def test_check_tells_of_a_program_that_is_not_there(sluice, tmp_path, command, hint):
+    (tmp_path / "c.yaml").write_text("openapi: 3.0.0\ninfo: {title: c, version: '1'}\npaths:\n  /a:\n    get:\n      "
+                                     "x-yc-apigateway-integration: {type: serverless_containers, container_id: c1}\n")
+    (tmp_path / "sluice.yaml").write_text(json.dumps({"gateways": [{"spec": "c.yaml"}],
+                                                      "containers": {"c1": {"command": command}}}))
+    done = sluice("check", "--config", "sluice.yaml")
+    assert done.code == 0
+    assert "[no-program]" in done.out and "is not in PATH" in done.out and hint in done.out
