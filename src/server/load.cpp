@@ -177,6 +177,7 @@ functions::RuntimeSettings make_runtime_settings(const Config& config) {
 
 std::vector<functions::FunctionSpec> make_function_specs(const Config& config) {
   std::vector<functions::FunctionSpec> specs;
+  specs.reserve(config.local_functions.size());
   for (const LocalFunctionConfig& function : config.local_functions) {
     specs.push_back(function.spec);
   }
@@ -260,9 +261,15 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
       continue;
     }
     loaded.files.push_back(gateway.spec);
-    auto compiled = gateway::Gateway::compile(make_gateway_settings(config, gateway), environment,
-                                              integration_table(), metrics, diagnostics);
+    const gateway::GatewaySettings gateway_settings = make_gateway_settings(config, gateway);
+    auto compiled =
+        gateway::Gateway::compile(gateway_settings, environment, integration_table(), metrics, diagnostics);
     if (!compiled) {
+      // What is wrong with it may be the id that the configuration misspells.
+      Diagnostics told;
+      if (const auto document = spec::Document::load(gateway_settings.load, told)) {
+        named.add(document->root());
+      }
       continue;
     }
     const std::vector<std::string>& files = compiled->api().document->files();
