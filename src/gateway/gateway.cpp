@@ -40,6 +40,12 @@ std::shared_ptr<LocalContainer> Environment::local_container(std::string_view id
   return found == local_containers.end() ? nullptr : *found;
 }
 
+const ServiceAccount* Environment::account(std::string_view id) const noexcept {
+  const auto found = std::find_if(service_accounts.begin(), service_accounts.end(),
+                                  [&](const ServiceAccount& account) { return account.id == id; });
+  return found == service_accounts.end() ? nullptr : &*found;
+}
+
 namespace {
 
 class CompiledGateway final : public Gateway {

@@ -337,7 +337,7 @@ Config load_config(const std::string& file, Diagnostics& diagnostics, const Conf
   Diagnostics found;
   Expander expander(file, references, found, config, expanded);
   const ConfigDocument document(file, expander.expand(parsed));
-  ConfigContext context{document, found, config, std::move(expanded)};
+  ConfigContext context{document, found, config, std::move(expanded), sources};
   {
     Section root(context, document.root(), "the configuration");
     config.profile = read_profile(root).value_or(gateway::Profile::open);
@@ -359,6 +359,8 @@ Config load_config(const std::string& file, Diagnostics& diagnostics, const Conf
     }
     read_certificates(root);
     read_listeners(root);
+    read_services(root);
+    read_service_accounts(root);
     read_functions(root);
     read_containers(root);
     read_buckets(root);

@@ -23,10 +23,9 @@ void read_url(Section& section, const std::string& id) {
                   "write http://HOST:PORT/, https://HOST/ or unix:/PATH");
     return;
   }
-  if (const spec::Node* account = section.node("service_account")) {
-    section.not_built(*account, "`service_account` of what a URL leads to");
-  }
-  section.context().config.containers.emplace_back(id, gateway::MappedTarget{url.value()});
+  gateway::MappedTarget target{url.value()};
+  target.service_account = read_account_of(section);
+  section.context().config.containers.emplace_back(id, std::move(target));
 }
 
 void read_container(Section& section, const std::string& id, const spec::Node& value) {
@@ -48,7 +47,7 @@ void read_container(Section& section, const std::string& id, const spec::Node& v
     }
   }
   const auto directory = section.path("directory");
-  container.service_account = section.text("service_account").value_or("");
+  container.service_account = read_account_of(section);
   container.sandbox = section.flag("sandbox").value_or(true);
   if (!value.is_mapping()) {
     return;

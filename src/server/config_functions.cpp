@@ -74,10 +74,11 @@ void read_functions(Section& root) {
             section.duration("timeout", std::chrono::milliseconds(1), std::chrono::hours(1));
         function.spec.memory = section.size("memory", 16 * mib, 65536 * mib).value_or(256 * mib);
         function.spec.processes = section.count("workers", 1, 1000).value_or(default_processes());
-        function.spec.service_account = section.text("service_account").value_or("");
+        function.spec.service_account = read_account_of(section);
         if (read_mapping(section, id, config.functions)) {
           if (!config.functions.empty() && config.functions.back().first == id) {
             config.functions.back().second.timeout = function.spec.timeout;
+            config.functions.back().second.service_account = function.spec.service_account;
           }
           refuse_beside_url(section, {"runtime", "handler", "directory", "env", "memory", "workers"},
                             "a function");

@@ -13,62 +13,6 @@ namespace {
 
 constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
 
-void read_service_accounts(Section& root) {
-  const spec::Node* node = root.node("service_accounts");
-  if (node == nullptr) {
-    return;
-  }
-  for_each_member(root.context(), *node, "service_accounts",
-                  [&](const std::string& id, const spec::Node& value, const spec::Member&) {
-                    Section account(root.context(), value, "the service account " + id);
-                    root.context().config.service_accounts.push_back(id);
-                    unsigned ways = 0;
-                    if (const auto path = account.path("authorized_key")) {
-                      root.context().config.files.push_back(*path);
-                      ++ways;
-                    }
-                    if (const spec::Node* key = account.node("static_key")) {
-                      Section pair(root.context(), *key, "`static_key`");
-                      pair.secret("id");
-                      pair.secret("secret");
-                      if (key->is_mapping() && (!pair.has("id") || !pair.has("secret"))) {
-                        pair.error(*key, "missing-key", "`static_key` needs `id` and `secret`");
-                      }
-                      ++ways;
-                    }
-                    account.one_of("prefer", {"static_key", "authorized_key", "token", "metadata"});
-                    ways += account.flag("metadata").value_or(false) ? 1U : 0U;
-                    ways += account.secret("token") ? 1U : 0U;
-                    if (ways == 0 && value.is_mapping()) {
-                      account.error(
-                          value, "missing-key",
-                          "the service account " + id +
-                              " needs one of `authorized_key`, `static_key`, `metadata: true`, `token`");
-                    }
-                  });
-  root.not_built(*node, "`service_accounts`");
-}
-
-void read_services(Section& root) {
-  const spec::Node* node = root.node("services");
-  if (node == nullptr) {
-    return;
-  }
-  Section services(root.context(), *node, "`services`");
-  for (const std::string_view name :
-       {"cloud_functions", "serverless_containers", "object_storage", "cloud_datasphere", "cloud_datastreams",
-        "cloud_ymq", "cloud_ydb", "iam", "metadata"}) {
-    const spec::Node* service = services.node(name);
-    if (service == nullptr) {
-      continue;
-    }
-    Section section(root.context(), *service, "the service " + std::string(name));
-    section.url("endpoint");
-    section.text("region");
-    section.not_built(*service, "`services." + std::string(name) + "`");
-  }
-}
-
 void read_queues(Section& root, const spec::Node& node) {
   for_each_member(root.context(), node, "queues",
                   [&](const std::string& url, const spec::Node& value, const spec::Member&) {
@@ -173,8 +117,6 @@ void read_compression(Section& root, const spec::Node& node) {
 }  // namespace
 
 void read_later_sections(Section& root) {
-  read_service_accounts(root);
-  read_services(root);
   struct Later {
     std::string_view key;
     void (*read)(Section& root, const spec::Node& node);

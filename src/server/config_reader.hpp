@@ -39,6 +39,7 @@ struct ConfigContext {
   Config& config;
   /// Strings that references gave: these may stand for numbers and bools, too.
   std::set<const spec::Node*> expanded;
+  ConfigSources sources;  ///< complete
 };
 
 /// One mapping of the configuration. Unknown keys are errors.
@@ -119,6 +120,12 @@ std::vector<std::pair<std::string, std::string>> read_environment(Section& secti
 void read_listeners(Section& root);
 void read_gateways(Section& root);
 void read_certificates(Section& root);
+/// `services` and `service_accounts`; before the sections that name an account.
+void read_services(Section& root);
+void read_service_accounts(Section& root);
+/// The account that `service_account` names; "" without. One that the configuration does not have, or that
+/// has no IAM token, is an error.
+std::string read_account_of(Section& section);
 void read_functions(Section& root);
 void read_containers(Section& root);
 void read_buckets(Section& root);

@@ -27,6 +27,7 @@
 #include "listener_set.hpp"
 #include "process.hpp"
 #include "systemd.hpp"
+#include "token_server.hpp"
 #include "watcher.hpp"
 #include "worker_thread.hpp"
 
@@ -83,6 +84,8 @@ class Daemon final : public AdminBackend {
   /// Puts the configuration's functions into force; make_state() takes them from then on.
   void use_functions();
   void watch_functions();
+  /// The accounts of the configuration in force, and the token endpoint where there are any.
+  void configure_accounts();
   void register_gauges();
   /// One gauge a certificate in force; those of `before` that are gone are dropped.
   void register_certificates(const std::vector<std::pair<std::string, SystemTime>>& before);
@@ -111,6 +114,8 @@ class Daemon final : public AdminBackend {
   std::unique_ptr<DaemonMetrics> metrics_;
   std::unique_ptr<net::ConnectionLimit> limit_;
   std::unique_ptr<net::Worker> control_;
+  std::unique_ptr<client::cloud::CredentialStore> accounts_;
+  std::unique_ptr<TokenServer> token_server_;
   std::unique_ptr<ListenerSet> listeners_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<Containers> containers_;
@@ -175,7 +180,9 @@ Daemon::Prepared Daemon::prepare(Diagnostics& diagnostics) {
     take_signals();
     listeners_ = std::make_unique<ListenerSet>(worker_count_, manager_.sockets());
     admin_ = std::make_unique<AdminServer>(*control_, *this);
-    containers_ = std::make_unique<Containers>(*control_, *registry_, client::cloud::no_workload_tokens());
+    accounts_ = client::cloud::make_credential_store(*control_);
+    token_server_ = std::make_unique<TokenServer>(*control_, *accounts_);
+    containers_ = std::make_unique<Containers>(*control_, *registry_, *token_server_);
   } else if (const std::size_t wanted =
                  config.workers != 0 ? config.workers : std::max(1U, std::thread::hardware_concurrency());
              wanted != worker_count_) {
@@ -268,6 +275,16 @@ void Daemon::watch_functions() {
   }
 }
 
+void Daemon::configure_accounts() {
+  accounts_->configure(make_store_settings(loaded_.config));
+  if (!loaded_.config.service_accounts.empty()) {
+    if (const Result<void> open = token_server_->open(); open.has_error()) {
+      log::error("no token endpoint for functions and containers that run here",
+                 {{"reason", open.error().detail}});
+    }
+  }
+}
+
 void Daemon::register_gauges() {
   register_process_metrics(*registry_);
   registry_->gauge("sluice_workers", "Worker threads.", {}, {},
@@ -281,6 +298,14 @@ void Daemon::register_gauges() {
                    [this] { return std::chrono::duration<double>(loaded_time_.time_since_epoch()).count(); });
   registry_->gauge("sluice_reload_last_failed", "1 when the last reload failed.", {}, {},
                    [this] { return last_mistakes_.has_errors() ? 1.0 : 0.0; });
+  registry_->gauge("sluice_iam_exchanges_total", "Exchanges for IAM tokens by outcome.", {"outcome"}, {"ok"},
+                   [this] { return static_cast<double>(accounts_->counts().exchanged); });
+  registry_->gauge("sluice_iam_exchanges_total", "Exchanges for IAM tokens by outcome.", {"outcome"},
+                   {"failed"}, [this] { return static_cast<double>(accounts_->counts().failed); });
+  registry_->gauge("sluice_service_accounts", "Service accounts of the configuration.", {}, {},
+                   [this] { return static_cast<double>(accounts_->counts().accounts); });
+  registry_->gauge("sluice_iam_tokens_valid", "Service accounts with a valid IAM token.", {}, {},
+                   [this] { return static_cast<double>(accounts_->counts().valid); });
   registry_->gauge("sluice_configuration_version", "Loads that came into force since the start.", {}, {},
                    [this] { return static_cast<double>(version_); });
 }
@@ -312,12 +337,12 @@ bool Daemon::start() {
   loaded_ = std::move(prepared.loaded);
   loaded_time_ = Clock::real().system();
   version_ = 1;
-  runtime_ = functions::LocalRuntime::make(*control_, worker_count_, *registry_,
-                                           client::cloud::no_workload_tokens());
+  configure_accounts();
+  runtime_ = functions::LocalRuntime::make(*control_, worker_count_, *registry_, *token_server_);
   use_functions();
   const std::shared_ptr<const RuntimeState> state = make_state();
   for (std::size_t index = 0; index < worker_count_; ++index) {
-    workers_.push_back(std::make_unique<WorkerThread>(index, state, *limit_, *metrics_));
+    workers_.push_back(std::make_unique<WorkerThread>(index, state, *limit_, *metrics_, *accounts_));
   }
   register_gauges();
   register_certificates({});
@@ -389,6 +414,7 @@ net::Awaitable<void> Daemon::put_in_force(Prepared prepared) {
   loaded_time_ = Clock::real().system();
   ++version_;
   limit_->set_most(loaded_.config.limits.connections.value_or(0));
+  configure_accounts();
   use_functions();
   const std::shared_ptr<const RuntimeState> state = make_state();
   std::function<void(WorkerThread&)> switch_over = [state, kept, opened](WorkerThread& worker) {
@@ -605,6 +631,8 @@ int Daemon::run() {
   for (const auto& worker : workers_) {
     worker->join();
   }
+  token_server_->close();
+  accounts_->stop();
   // Coroutines that wait for the clock end now: nobody else would free their frames.
   control_->wheel().stop();
   control_->context().restart();

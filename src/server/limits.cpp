@@ -97,6 +97,12 @@ constexpr std::array table{
     LimitDescription{"upstream_kept_body", Unit::size, 0, 16 * mib, true, "",
                      "A request's body that is kept so that an idempotent request can be sent again.",
                      [](Limits& limits) -> Target { return &limits.upstream_kept_body; }},
+    LimitDescription{"token_timeout", Unit::duration, second / 10, 600 * second, true, "",
+                     "One exchange for a service account's IAM token; then calls that need it are 502.",
+                     [](Limits& limits) -> Target { return &limits.token_timeout; }},
+    LimitDescription{"presigned_lifetime", Unit::duration, second, 168 * hour, true, "",
+                     "How long the URLs of `presigned_redirect` are good for.",
+                     [](Limits& limits) -> Target { return &limits.presigned_lifetime; }},
     // Documents.
     LimitDescription{"document_bytes", Unit::size, kib, gib, true, "", "One document or file that it names.",
                      [](Limits& limits) -> Target { return &limits.document.max_bytes; }},

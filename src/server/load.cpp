@@ -205,7 +205,12 @@ gateway::Environment make_environment(const Config& config, gateway::CompileMode
                                              (node ? "nodejs " : "python ") + function.spec.handler);
   }
   environment.buckets = open_buckets(config, diagnostics);
-  environment.service_accounts = config.service_accounts;
+  for (const client::cloud::AccountSettings& account : config.service_accounts) {
+    environment.service_accounts.push_back(
+        {account.id, account.source != client::cloud::TokenSource::none, account.static_key.has_value()});
+  }
+  environment.endpoints = config.services;
+  environment.presigned_lifetime = config.limits.presigned_lifetime;
   environment.security_profiles = config.security_profiles;
   environment.http_allow_private = config.http_allow_private;
   environment.connect_timeout = config.limits.connect_timeout;
@@ -244,6 +249,16 @@ client::ClientSettings make_client_settings(const Config& config) {
   for (const UpstreamConfig& upstream : config.upstreams) {
     settings.upstreams.emplace_back(upstream.origin, upstream.tls);
   }
+  return settings;
+}
+
+client::cloud::StoreSettings make_store_settings(const Config& config) {
+  client::cloud::StoreSettings settings;
+  settings.accounts = config.service_accounts;
+  settings.iam = config.services.iam.url;
+  settings.metadata = config.services.metadata.url;
+  settings.client = make_client_settings(config);
+  settings.exchange_timeout = config.limits.token_timeout;
   return settings;
 }
 

@@ -54,17 +54,17 @@ void ListenerPort::abort() noexcept {
 }
 
 WorkerThread::WorkerThread(std::size_t index, std::shared_ptr<const RuntimeState> state,
-                           net::ConnectionLimit& limit, DaemonMetrics& metrics)
+                           net::ConnectionLimit& limit, DaemonMetrics& metrics,
+                           client::cloud::CredentialStore& accounts)
     : worker_(index),
       state_(std::move(state)),
       limit_(limit),
       metrics_(metrics),
       client_(client::make_http_client(worker_, state_->client)),
-      local_functions_(
-          functions::make_local_functions(worker_, client::cloud::no_credentials(), state_->functions)),
+      credentials_(accounts.credentials(worker_)),
+      local_functions_(functions::make_local_functions(worker_, *credentials_, state_->functions)),
       pipeline_(gateway::make_pipeline(
-          worker_, gateway::WorkerServices{*client_, client::cloud::no_credentials(), *local_functions_},
-          state_->snapshot,
+          worker_, gateway::WorkerServices{*client_, *credentials_, *local_functions_}, state_->snapshot,
           [this](const http::Request& request, const http::RequestContext& context) {
             if (access_log_) {
               access_log_(request, context);

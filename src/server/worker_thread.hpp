@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/intrusive/list.hpp>
 
+#include "sluice/client/cloud/credentials.hpp"
 #include "sluice/client/http_client.hpp"
 #include "sluice/functions/runtime.hpp"
 #include "sluice/gateway/pipeline.hpp"
@@ -41,9 +42,9 @@ class ListenerPort;
 /// post().
 class WorkerThread {
  public:
-  /// `limit` and `metrics` outlive the worker.
+  /// `limit`, `metrics` and `accounts` outlive the worker.
   WorkerThread(std::size_t index, std::shared_ptr<const RuntimeState> state, net::ConnectionLimit& limit,
-               DaemonMetrics& metrics);
+               DaemonMetrics& metrics, client::cloud::CredentialStore& accounts);
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
   ~WorkerThread();
@@ -90,6 +91,7 @@ class WorkerThread {
   DaemonMetrics& metrics_;
   gateway::AccessLogSink access_log_;
   std::unique_ptr<client::HttpClient> client_;
+  std::unique_ptr<client::cloud::Credentials> credentials_;
   std::unique_ptr<functions::LocalFunctions> local_functions_;
   std::unique_ptr<gateway::Pipeline> pipeline_;
   http::ServerLimits limits_;

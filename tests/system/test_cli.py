@@ -172,7 +172,7 @@ paths:
     assert (result.code, result.out) == (0, "")
     (files / "c.yaml").write_text("gateways: [{spec: f.yaml}]\n")
     result = sluice("check", "--config", "c.yaml")
-    assert result.out.startswith("f.yaml:6:") and "functions: {d4e1: {url: " in result.out
+    assert result.out.startswith("f.yaml:6:") and "functions: {d4e1: {url: " in result.out and "[called-in-cloud]" in result.out
     (files / "c.yaml").write_text("gateways: [{spec: f.yaml}]\nfunctions: {d4e1: {url: 'http://127.0.0.1:1/'}}\n")
     result = sluice("check", "--strict", "--config", "c.yaml")
     assert (result.code, result.out) == (0, "")

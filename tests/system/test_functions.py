@@ -211,8 +211,6 @@ def test_failures(daemon):
     assert told["errorMessage"] == "boom" and told["errorType"] == "TypeError" and "stackTrace" not in told
     status, _, body = daemon.get("/gone")
     assert status == 502 and b"127.0.0.1" not in body
-    status, _, _ = daemon.get("/unknown")
-    assert status == 501
 
 
 def test_a_functions_own_timeout(express, tmp_path):

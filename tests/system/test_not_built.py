@@ -60,9 +60,6 @@ paths:
           description: ok
           content: {application/json: {schema: {x-yc-schema-mapping: {type: static, template: {a: '${.b}'}}}}}
       x-yc-apigateway-integration: *ok
-  /storage:
-    get:
-      x-yc-apigateway-integration: {type: object_storage, bucket: site, object: index.html, service_account_id: aje1}
   /queue:
     post:
       x-yc-apigateway-integration: {type: cloud_ymq, action: SendMessage, queue_url: 'https://q.example/q', folder_id: b1g, service_account_id: aje1}
@@ -80,12 +77,6 @@ paths:
       x-yc-apigateway-integration: *ok
     get:
       x-yc-apigateway-integration: *ok
-  /function/cloud:
-    get:
-      x-yc-apigateway-integration: {type: cloud_functions, function_id: d4ecloud, service_account_id: aje1}
-  /container/cloud:
-    get:
-      x-yc-apigateway-integration: {type: serverless_containers, container_id: bbacloud, service_account_id: aje1}
   /nothing:
     get: {}
 components:
@@ -112,8 +103,7 @@ CONFIGURATION = {
 
 REFUSED = [
     "/authorizer/function", "/authorizer/jwt", "/authorizer/optional", "/validator/inline", "/validator/ref", "/limit/operation",
-    "/limit/path", "/mapping/status", "/mapping/schema", "/storage", "/table",
-    "/function/cloud", "/container/cloud"]
+    "/limit/path", "/mapping/status", "/mapping/schema", "/table"]
 
 
 @pytest.fixture
@@ -159,12 +149,11 @@ def test_each_is_a_warning(daemon, sluice):
     in_configuration = [entry["message"] for entry in found if entry["file"].endswith("sluice.yaml")]
     lines = DOCUMENT.splitlines()
     for word in ("{type: function,", "{type: jwt,", "validateRequestParameters", "all: {validateRequestBody", "x-yc-apigateway-rate-limit: {allRequests: {rps",
-                 "rpm: 10", "x-yc-status-mapping", "type: object_storage", "cloud_ymq", "cloud_datastreams",
-                 "cloud_ydb", "cloud_datasphere", "function_id: d4ecloud",
-                 "container_id: bbacloud", "x-yc-apigateway-websocket-message"):
+                 "rpm: 10", "x-yc-status-mapping", "cloud_ymq", "cloud_datastreams",
+                 "cloud_ydb", "cloud_datasphere", "x-yc-apigateway-websocket-message"):
         number = next(index for index, line in enumerate(lines, 1) if word in line)
         assert {number - 1, number, number + 1} & in_document, (word, sorted(in_document))
-    for word in ("canary", "service_accounts", "compression", "security_profiles", "websocket_idle"):
+    for word in ("canary", "compression", "security_profiles", "websocket_idle"):
         assert any(word in message for message in in_configuration), (word, in_configuration)
     until = time.monotonic() + 10  # lines are written by a thread of their own
     while (logged := daemon.log_file.read_text()).count("[not-built]") < len(found) and time.monotonic() < until:

@@ -12,6 +12,7 @@
 #include "sluice/base/folder.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/client/cloud/credentials.hpp"
+#include "sluice/client/cloud/endpoints.hpp"
 #include "sluice/client/http_client.hpp"
 #include "sluice/functions/local.hpp"
 #include "sluice/gateway/local_container.hpp"
@@ -85,6 +86,14 @@ class Integration {
 struct MappedTarget {
   client::Url url;
   std::optional<Duration> timeout{};  ///< of a function's call, within the gateway's `timeout`
+  std::string service_account{};      ///< whose token goes along; empty: the document's, where configured
+};
+
+/// A service account that the configuration names, and what it has.
+struct ServiceAccount {
+  std::string id;
+  bool iam_token = false;
+  bool static_key = false;
 };
 
 /// Who compiles: `check` knows no configuration, `serve --spec` calls no cloud, `serve --config` has
@@ -100,7 +109,9 @@ struct Environment {
   std::vector<std::pair<std::string, std::string>> local_functions;
   std::vector<std::pair<std::string, std::shared_ptr<const Folder>>> buckets;  ///< name → folder
   std::vector<std::shared_ptr<LocalContainer>> local_containers;               ///< that the daemon runs
-  std::vector<std::string> service_accounts;             ///< ids that the configuration names
+  std::vector<ServiceAccount> service_accounts;  ///< those that the configuration names
+  client::cloud::Endpoints endpoints = client::cloud::Endpoints::standard();
+  Duration presigned_lifetime = std::chrono::hours(1);   ///< limits.presigned_lifetime
   std::vector<std::string> security_profiles;            ///< ids that the configuration names
   bool http_allow_private = false;                       ///< http.allow_private
   Duration connect_timeout = std::chrono::seconds(5);    ///< limits.connect_timeout
@@ -114,6 +125,7 @@ struct Environment {
   /// nullptr: no folder of that name.
   [[nodiscard]] std::shared_ptr<const Folder> bucket(std::string_view name) const noexcept;
   [[nodiscard]] std::shared_ptr<LocalContainer> local_container(std::string_view id) const noexcept;
+  [[nodiscard]] const ServiceAccount* account(std::string_view id) const noexcept;
 };
 
 /// What an integration is compiled with.

@@ -1,8 +1,8 @@
 /// The daemon's configuration: one YAML file, read whole, every mistake with its place. daemon.md,
 /// "Configuration"; docs/configuration.md is its reference.
 ///
-/// A Config is plain data without the secrets that later steps use; what a later step builds is checked for
-/// its shape and reported as a [not-built] warning.
+/// A Config is plain data, credentials among it; what a later step builds is checked for its shape and
+/// reported as a [not-built] warning.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,8 @@
 #include "sluice/base/diagnostics.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/base/log.hpp"
+#include "sluice/client/cloud/credentials.hpp"
+#include "sluice/client/cloud/endpoints.hpp"
 #include "sluice/client/http_client.hpp"
 #include "sluice/functions/runtime.hpp"
 #include "sluice/gateway/integration.hpp"
@@ -119,7 +121,8 @@ struct Config {
   std::vector<LocalFunctionConfig> local_functions;
   std::vector<ContainerConfig> local_containers;
   std::vector<BucketConfig> buckets;
-  std::vector<std::string> service_accounts;
+  std::vector<client::cloud::AccountSettings> service_accounts;
+  client::cloud::Endpoints services = client::cloud::Endpoints::standard();
   std::vector<std::string> security_profiles;  ///< ids; their rules are those of a later step
   std::vector<UpstreamConfig> upstreams;
   bool http_allow_private = false;

@@ -30,6 +30,8 @@ struct Limits {
   std::uint64_t upstream_idle_connections = 128;
   std::uint64_t upstream_header_bytes = std::uint64_t{64} << 10U;
   std::uint64_t upstream_kept_body = std::uint64_t{64} << 10U;
+  Duration token_timeout = std::chrono::seconds(10);
+  Duration presigned_lifetime = std::chrono::hours(1);
   spec::NodeLimits document;
   Duration drain_timeout = std::chrono::seconds(30);
   Duration container_start = std::chrono::seconds(30);

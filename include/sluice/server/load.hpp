@@ -29,6 +29,7 @@ gateway::GatewaySettings make_gateway_settings(const Config& config, const Gatew
 client::ClientSettings make_client_settings(const Config& config);
 functions::RuntimeSettings make_runtime_settings(const Config& config);
 std::vector<functions::FunctionSpec> make_function_specs(const Config& config);
+client::cloud::StoreSettings make_store_settings(const Config& config);
 
 /// Complete when the diagnostics have no error.
 struct Loaded {

@@ -4,6 +4,7 @@
 #include "sluice/base/codec.hpp"
 #include "sluice/functions/event.hpp"
 
+#include "integrations/common/accounts.hpp"
 #include "integrations/common/mapped.hpp"
 #include "integrations/common/options.hpp"
 #include "integrations/types.hpp"
@@ -15,12 +16,11 @@ using parameters::Landing;
 using parameters::TextTemplate;
 
 constexpr std::string_view default_tag = "$latest";
-constexpr std::string_view cloud_endpoint = "https://functions.yandexcloud.net/";
 
 class CloudFunction final : public gateway::Integration {
  public:
   net::Awaitable<Result<http::Response>> run(gateway::Exchange& exchange) const override {
-    if (!mapped_ && local_.empty()) {
+    if (!callable_ && local_.empty()) {
       co_return not_mapped("function", "functions", id_);
     }
     Result<std::string> body = co_await whole_body(exchange, body_limit_);
@@ -38,6 +38,13 @@ class CloudFunction final : public gateway::Integration {
     // A function runs to its end even where its client has gone: the exchange's own token is not heeded.
     const std::optional<SteadyTime> until = call_deadline(exchange);
     CallDeadline deadline(exchange.context.worker, until);
+    if (!account_.empty()) {
+      const Result<void> token =
+          co_await add_token(exchange, account_, until, &deadline.token(), prepared->headers);
+      if (!token) {
+        co_return call_failed(deadline.explain(token.error()));
+      }
+    }
     client::CallOptions options;
     options.connect_timeout = connect_timeout_;
     options.read_timeout = read_timeout_;
@@ -67,10 +74,13 @@ class CloudFunction final : public gateway::Integration {
     if (!local_.empty()) {
       return explain_here(exchange);
     }
-    const Result<client::ClientRequest> prepared =
+    Result<client::ClientRequest> prepared =
         prepare(exchange, exchange.buffered_body ? std::string_view(*exchange.buffered_body) : "");
     if (!prepared) {
       return prepared.error();
+    }
+    if (!account_.empty()) {
+      add_token_note(account_, prepared->headers);
     }
     OrderedJson result = OrderedJson::object();
     OrderedJson& shown = result["request"];
@@ -78,7 +88,7 @@ class CloudFunction final : public gateway::Integration {
     shown["url"] = explain_url(url_.origin, url_.authority, prepared->path_and_query);
     shown["headers"] = explain_headers(prepared->headers);
     shown["body"] = OrderedJson(Json::parse(std::get<std::string>(prepared->body)));
-    if (!mapped_) {
+    if (!callable_) {
       result["note"] = not_mapped("function", "functions", id_).message;
     }
     return result;
@@ -103,8 +113,9 @@ class CloudFunction final : public gateway::Integration {
   static Error answer_failed(Error error);
 
   std::string id_;
-  bool mapped_ = false;
-  std::string local_;  ///< what runs it here; empty: it is called by a URL
+  std::string local_;      ///< what runs it here; empty: it is called by a URL
+  bool callable_ = false;  ///< mapped, or the cloud may be called
+  std::string account_;    ///< whose token goes along; empty: none
   client::Url url_;
   std::string target_;  ///< path and query up to the tag's value
   TextTemplate tag_;
@@ -239,7 +250,7 @@ Error CloudFunction::answer_failed(Error error) {
 void CloudFunction::read_options(gateway::BuildContext& context, spec::ObjectReader& reader) {
   const parameters::ParameterSet& set = context.operation.parameter_set;
   reader.accept("type");
-  read_service_account(reader);
+  account_ = account_or_default(context, read_service_account(reader));
   id_ = reader.required_string("function_id", "write the id of the function that is called");
   std::string tag = reader.scalar_text("tag").value_or(std::string());
   if (tag.empty()) {
@@ -279,23 +290,23 @@ IntegrationPtr CloudFunction::build(gateway::BuildContext& context, const spec::
     result->local_ = *local;
   }
   const gateway::MappedTarget* target = environment.function(result->id_);
-  if (target == nullptr && result->local_.empty() && environment.mode == gateway::CompileMode::configured) {
-    warn_not_built(context, node,
-                   "the call of function " + result->id_ +
-                       " in the cloud (the configuration maps it nowhere: functions: {" + result->id_ +
-                       ": {url: …}})");
-    return nullptr;
-  }
-  result->mapped_ = target != nullptr;
-  if (target != nullptr) {
+  if (!result->local_.empty()) {
+    result->account_.clear();
+    result->url_ = environment.endpoints.function(result->id_);
+  } else if (target != nullptr) {
+    result->callable_ = true;
     result->url_ = target->url;
     result->timeout_ = target->timeout;
+    result->account_ = account_of_mapped(context, *target, result->account_);
   } else {
-    // Never called; for `explain`.
-    Result<client::Url> cloud =
-        client::parse_url(std::string(cloud_endpoint) + percent_encode(result->id_, PercentSet::unreserved));
-    if (cloud) {
-      result->url_ = std::move(*cloud);
+    // Without a configuration it is never called, but explained.
+    result->callable_ = environment.mode == gateway::CompileMode::configured;
+    result->url_ = environment.endpoints.function(result->id_);
+    if (result->account_.empty()) {
+      warn_anonymous(context, node, "function", "functions", result->id_);
+    } else if (!check_account(context, node, result->account_, Credential::iam_token,
+                              "map the function: `functions: {" + result->id_ + ": {url: …}}`")) {
+      return nullptr;
     }
   }
   std::string& path = result->target_;

@@ -6,6 +6,7 @@
 #include "sluice/functions/forwarding.hpp"
 #include "sluice/spec/leftovers.hpp"
 
+#include "integrations/common/accounts.hpp"
 #include "integrations/common/options.hpp"
 #include "integrations/types.hpp"
 
@@ -71,6 +72,16 @@ class Http final : public gateway::Integration {
     if (Result<void> prepared = prepare(exchange, request); !prepared) {
       co_return std::move(prepared).error();
     }
+    if (!account_.empty()) {
+      if (!account_known_) {
+        co_return account_not_configured(account_);
+      }
+      Result<void> token = co_await add_token(exchange, account_, exchange.deadline, &exchange.context.cancel,
+                                              request.headers);
+      if (!token) {
+        co_return std::move(token).error();
+      }
+    }
     if (exchange.buffered_body) {
       request.body = std::move(*exchange.buffered_body);
     } else {
@@ -95,6 +106,12 @@ class Http final : public gateway::Integration {
       return prepared.error();
     }
     OrderedJson result = OrderedJson::object();
+    if (!account_.empty()) {
+      add_token_note(account_, request.headers);
+      if (!account_known_) {
+        result["note"] = account_not_configured(account_).message;
+      }
+    }
     OrderedJson& shown = result["request"];
     shown["method"] = request.method;
     shown["url"] = explain_url(request.origin, authority_of(exchange), request.path_and_query);
@@ -149,6 +166,8 @@ class Http final : public gateway::Integration {
   bool pass_query_ = false;
   bool omit_empty_query_ = false;
 
+  std::string account_;  ///< whose token goes along; empty: none
+  bool account_known_ = true;
   Duration connect_timeout_{};
   Duration read_timeout_{};
   bool needs_values_ = false;
@@ -571,8 +590,12 @@ IntegrationPtr Http::build(gateway::BuildContext& context, const spec::Node& nod
     return nullptr;
   }
   if (account) {
-    warn_not_built(context, node, "authorization by a service account in an http integration");
-    return nullptr;
+    // The document's default account is not for http, as in the cloud: its token goes to no stranger unasked.
+    if (!check_account(context, node, *account, Credential::iam_token)) {
+      return nullptr;
+    }
+    result->account_ = *account;
+    result->account_known_ = context.environment.mode == gateway::CompileMode::configured;
   }
   result->finish();
   return result;

@@ -167,7 +167,9 @@ class ObjectStorage final : public gateway::Integration {
         record.slug = "object_refused";
         break;
     }
-    record.detail = detail;
+    if (!detail.empty()) {
+      record.detail = detail;  // else what the store has said of it
+    }
     http::Response response = http::problem(answer.status, message, exchange.context.request_id);
     keep_content_range(answer, response);
     return response;

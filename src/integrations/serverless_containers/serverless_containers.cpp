@@ -3,6 +3,7 @@
 #include "sluice/functions/event.hpp"
 #include "sluice/functions/forwarding.hpp"
 
+#include "integrations/common/accounts.hpp"
 #include "integrations/common/mapped.hpp"
 #include "integrations/common/options.hpp"
 #include "integrations/types.hpp"
@@ -36,10 +37,17 @@ class Container final : public gateway::Integration {
     if (local_) {
       co_return co_await run_local(exchange);
     }
-    if (!mapped_) {
+    if (!callable_) {
       co_return not_mapped("container", "containers", id_);
     }
     client::ClientRequest request = prepare(exchange);
+    if (!account_.empty()) {
+      const Result<void> token = co_await add_token(exchange, account_, exchange.deadline,
+                                                    &exchange.context.cancel, request.headers);
+      if (!token) {
+        co_return token.error();
+      }
+    }
     if (exchange.buffered_body) {
       request.body = std::move(*exchange.buffered_body);
     } else {
@@ -54,14 +62,17 @@ class Container final : public gateway::Integration {
   }
 
   Result<OrderedJson> explain(gateway::Exchange& exchange) const override {
-    const client::ClientRequest request = prepare(exchange);
+    client::ClientRequest request = prepare(exchange);
+    if (!account_.empty()) {
+      add_token_note(account_, request.headers);
+    }
     OrderedJson result = OrderedJson::object();
     OrderedJson& shown = result["request"];
     shown["method"] = request.method;
     shown["url"] = explain_url(url_.origin, url_.authority, request.path_and_query);
     shown["headers"] = explain_headers(request.headers);
     shown["body"] = explain_body(exchange.buffered_body);
-    if (!mapped_) {
+    if (!callable_) {
       result["note"] = not_mapped("container", "containers", id_).message;
     }
     return result;
@@ -77,7 +88,9 @@ class Container final : public gateway::Integration {
 
   std::string id_;
   std::shared_ptr<gateway::LocalContainer> local_;  ///< one that the daemon runs
-  bool mapped_ = false;
+  bool callable_ = false;                           ///< mapped, or the cloud may be called
+  std::string account_;                             ///< whose token goes along; empty: none
+  std::string host_;                                ///< the Host field; empty: the client's
   client::Url url_;
   BasePath base_;
   DeepTemplate operation_context_;
@@ -163,12 +176,17 @@ client::ClientRequest Container::prepare(const gateway::Exchange& exchange) cons
   passed.remove_hop_by_hop();
   http::Headers& headers = request.headers;
   headers.reserve(from.headers.size() + 14, 2048);
-  headers.add(http::FieldId::host, from.authority.empty() ? url_.authority : from.authority);
+  if (!host_.empty()) {
+    headers.add(http::FieldId::host, host_);
+  } else {
+    headers.add(http::FieldId::host, from.authority.empty() ? url_.authority : from.authority);
+  }
   for (const http::Headers::Field& field : passed) {
-    const bool own = field.id == http::FieldId::host || field.id == http::FieldId::content_length ||
-                     field.id == http::FieldId::expect || field.id == http::FieldId::traceparent ||
-                     field.id == http::FieldId::x_forwarded_host ||
-                     (field.id == http::FieldId::authorization && !pass_authorization_);
+    const bool own =
+        field.id == http::FieldId::host || field.id == http::FieldId::content_length ||
+        field.id == http::FieldId::expect || field.id == http::FieldId::traceparent ||
+        field.id == http::FieldId::x_forwarded_host ||
+        (field.id == http::FieldId::authorization && (!pass_authorization_ || !account_.empty()));
     if (!own && !functions::is_gateway_field(field, context.connection.peer_trusted)) {
       headers.add(field.name, field.value);
     }
@@ -196,7 +214,7 @@ IntegrationPtr Container::build(gateway::BuildContext& context, const spec::Node
     spec::ObjectReader reader(context.document, node, "the serverless_containers integration",
                               context.diagnostics);
     reader.accept("type");
-    read_service_account(reader);
+    result->account_ = account_or_default(context, read_service_account(reader));
     result->id_ = reader.required_string("container_id", "write the id of the container that is called");
     if (const spec::Node* object = reader.node("context"); object != nullptr && !object->is_null()) {
       if (object->is_mapping()) {
@@ -213,26 +231,35 @@ IntegrationPtr Container::build(gateway::BuildContext& context, const spec::Node
   const gateway::Environment& environment = context.environment;
   result->local_ = environment.local_container(result->id_);
   const gateway::MappedTarget* target = environment.container(result->id_);
-  if (target == nullptr && result->local_ == nullptr && environment.mode == gateway::CompileMode::configured) {
-    warn_not_built(context, node,
-                   "the call of container " + result->id_ +
-                       " in the cloud (the configuration maps it nowhere: containers: {" + result->id_ +
-                       ": {url: …}})");
-    return nullptr;
-  }
-  result->mapped_ = target != nullptr || result->local_ != nullptr;
   if (result->local_) {
     // The port is the process's; `explain` shows it as what it is.
     result->url_.origin = {client::Origin::Scheme::http, "127.0.0.1", 80};
     result->url_.authority = "127.0.0.1";
     result->url_.path_and_query = "/";
+    result->callable_ = true;
+    result->account_.clear();
   } else if (target != nullptr) {
+    result->callable_ = true;
     result->url_ = target->url;
-  } else if (Result<client::Url> cloud =
-                 client::parse_url("https://" + percent_encode(result->id_, PercentSet::unreserved) +
-                                   ".containers.yandexcloud.net/")) {
-    // Never called; for `explain`.
-    result->url_ = std::move(*cloud);
+    result->account_ = account_of_mapped(context, *target, result->account_);
+  } else {
+    // Without a configuration it is never called, but explained.
+    result->callable_ = environment.mode == gateway::CompileMode::configured;
+    Result<client::cloud::ContainerAddress> cloud = environment.endpoints.container(result->id_);
+    if (cloud) {
+      result->url_ = std::move(cloud->url);
+      result->host_ = std::move(cloud->host);
+    } else if (result->callable_) {
+      context.diagnostics.error(context.document.place(node.mark), rule_option, cloud.error().detail,
+                                "map it: `containers: {" + result->id_ + ": {url: …}}`");
+      return nullptr;
+    }
+    if (result->account_.empty()) {
+      warn_anonymous(context, node, "container", "containers", result->id_);
+    } else if (!check_account(context, node, result->account_, Credential::iam_token,
+                              "map the container: `containers: {" + result->id_ + ": {url: …}}`")) {
+      return nullptr;
+    }
   }
   result->base_ = split_base(result->url_);
   if (result->has_context_ && result->operation_context_.is_constant()) {

@@ -169,12 +169,6 @@ TEST(CloudFunctions, UnmappedIds) {
   EXPECT_THAT(answer.error->message, HasSubstr("functions: {fn1: {url: "));
   EXPECT_THAT(standalone.client.calls, IsEmpty());
 
-  Bench configured(options);
-  configured.environment.mode = CompileMode::configured;
-  EXPECT_EQ(configured.build(), nullptr);
-  EXPECT_TRUE(configured.not_built);
-  EXPECT_THAT(configured.mistakes(), HasSubstr("functions: {fn1: {url: "));
-
   Bench local(options);
   local.environment.mode = CompileMode::configured;
   local.environment.local_functions = {{"fn1", "nodejs index.handler"}};
@@ -285,11 +279,6 @@ TEST(ServerlessContainers, UnmappedIds) {
   const Answer answer = standalone.run("GET", "/pets/1/x");
   EXPECT_EQ(answer.status, 502);
   EXPECT_THAT(answer.error->message, HasSubstr("containers: {c1: {url: "));
-  Bench configured(options);
-  configured.environment.mode = CompileMode::configured;
-  EXPECT_EQ(configured.build(), nullptr);
-  EXPECT_TRUE(configured.not_built);
-  EXPECT_THAT(configured.mistakes(), HasSubstr("warning: "));
   Bench local(options);
   local.environment.mode = CompileMode::configured;
   const auto container = std::make_shared<gateway::LocalContainer>("c1");

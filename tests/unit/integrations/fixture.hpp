@@ -1,6 +1,7 @@
 // An integration out of a document, run against a client that records what it is asked to send.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,40 @@ class FakeHttpClient final : public client::HttpClient {
   bool streamed = true;
   std::optional<std::uint64_t> head_content_length;
   std::function<void()> on_call;
+};
+
+/// Gives the tokens that it was told to; no other account exists.
+class FakeCredentials final : public client::cloud::Credentials {
+ public:
+  net::Awaitable<Result<client::cloud::IamToken>> iam_token(std::string_view account,
+                                                            std::optional<SteadyTime> /*deadline*/,
+                                                            net::CancelToken* /*cancel*/) override {
+    ++asked;
+    if (error) {
+      co_return *error;
+    }
+    const auto found = tokens.find(account);
+    if (found == tokens.end()) {
+      co_return config_error("unknown");
+    }
+    co_return client::cloud::IamToken{found->second, std::chrono::hours(1)};
+  }
+  std::optional<client::cloud::IamToken> cached_token(std::string_view /*account*/) override {
+    return std::nullopt;
+  }
+  const client::cloud::StaticKey* static_key(std::string_view account) override {
+    const auto found = keys.find(account);
+    return found == keys.end() ? nullptr : &found->second;
+  }
+  bool prefers_static_key(std::string_view account) override {
+    return keys.contains(account) && (!tokens.contains(account) || prefer_static_keys);
+  }
+
+  std::map<std::string, std::string, std::less<>> tokens;
+  std::map<std::string, client::cloud::StaticKey, std::less<>> keys;
+  bool prefer_static_keys = false;
+  std::optional<Error> error;
+  int asked = 0;
 };
 
 /// What came back, read to its end.
@@ -205,6 +240,12 @@ class Bench {
     return lines;
   }
 
+  /// The configuration names the account, with a token.
+  void add_account(const std::string& id, const std::string& token = "t1.token") {
+    environment.mode = gateway::CompileMode::configured;
+    environment.service_accounts.push_back({id, true, false});
+    credentials.tokens[id] = token;
+  }
   void map_function(const std::string& id, const std::string& url) {
     environment.functions.emplace_back(id, gateway::MappedTarget{client::parse_url(url).value()});
   }
@@ -220,6 +261,7 @@ class Bench {
   gateway::OperationInfo info;
   Diagnostics diagnostics;
   FakeHttpClient client;
+  FakeCredentials credentials;
   Json authorizer = nullptr;
   std::optional<SteadyTime> deadline;
   std::optional<std::string> buffered_body;
@@ -319,7 +361,7 @@ class Bench {
   std::shared_ptr<const spec::Api> api_;
   std::shared_ptr<const gateway::Integration> integration_;
   bool built_ = false;
-  gateway::WorkerServices services_{client};
+  gateway::WorkerServices services_{client, credentials};
 };
 
 }  // namespace sluice::integrations::test

@@ -306,16 +306,6 @@ TEST(Http, TrustedPeersAreBelieved) {
   EXPECT_THAT(bench.sent(), Contains("X-Forwarded-Port: 443"));
 }
 
-TEST(Http, ServiceAccountsAreNotBuilt) {
-  for (const std::string key : {"service_account_id", "serviceAccountId", "service_account"}) {
-    Bench bench("type: http\nurl: http://h/\n" + key + ": aje1");
-    EXPECT_EQ(bench.build(), nullptr);
-    EXPECT_TRUE(bench.not_built);
-    EXPECT_THAT(bench.mistakes(), StartsWith("warning: "));
-    EXPECT_THAT(bench.mistakes(), HasSubstr("built in a later version; the operation answers 501"));
-  }
-}
-
 TEST(Http, Mistakes) {
   EXPECT_THAT(Bench("type: http").mistakes(), HasSubstr("error: the http integration needs `url`"));
   EXPECT_THAT(Bench("type: http\nurl: 5").mistakes(), HasSubstr("error: `url`"));

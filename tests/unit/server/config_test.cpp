@@ -4,6 +4,7 @@
 
 #include "sluice/base/secrets.hpp"
 
+#include "unit/client/cloud/keys.hpp"
 #include "unit/server/config_fixture.hpp"
 
 namespace sluice::server {
@@ -70,6 +71,9 @@ ConfigText with_secrets() {
   source.environment = {
       {"KEY_ID", "key-id-0001"}, {"IAM_TOKEN", "t1.token-0001"}, {"WS_TOKEN", "ws-token-0001"}};
   source.files["/run/secrets/key"] = "key-secret-0001\n";
+  Json key = client::cloud::test::key_file(client::cloud::test::pem_of(*client::cloud::test::shared_rsa()));
+  key["service_account_id"] = "ajeEXAMPLE1";
+  source.files["dir/keys/sa1.json"] = dump_json(key);
   return source;
 }
 
@@ -111,7 +115,12 @@ TEST(Config, TheContractsExampleIsRead) {
   EXPECT_EQ(local.memory, std::uint64_t{128} << 20U);
   EXPECT_EQ(local.processes, 2U);
   EXPECT_EQ(local.service_account, "ajeEXAMPLE1");
-  EXPECT_EQ(config.service_accounts.size(), 4U);
+  ASSERT_EQ(config.service_accounts.size(), 4U);
+  EXPECT_EQ(config.service_accounts[0].source, client::cloud::TokenSource::authorized_key);
+  EXPECT_EQ(config.service_accounts[1].source, client::cloud::TokenSource::none);
+  EXPECT_EQ(config.service_accounts[1].static_key->secret, "key-secret-0001");
+  EXPECT_EQ(config.service_accounts[2].source, client::cloud::TokenSource::metadata);
+  EXPECT_EQ(config.service_accounts[3].token, "t1.token-0001");
   EXPECT_EQ(config.security_profiles, std::vector<std::string>{"strict"});
   ASSERT_EQ(config.buckets.size(), 1U);
   EXPECT_EQ(config.buckets[0].name, "site");
@@ -132,12 +141,11 @@ TEST(Config, WhatIsNotBuiltIsAWarningOnce) {
     ++told[item.message.substr(0, item.message.find(" is not built"))];
   }
   for (const char* what :
-       {"`canary`", "a certificate by `acme`", "`acme`", "`service_accounts`", "`services.cloud_functions`",
-        "`services.object_storage`", "`queues`", "`streams`", "`databases`", "`security_profiles`",
-        "`cluster`", "`websocket_api`", "`compression`"}) {
+       {"`canary`", "a certificate by `acme`", "`acme`", "`queues`", "`streams`", "`databases`",
+        "`security_profiles`", "`cluster`", "`websocket_api`", "`compression`"}) {
     EXPECT_EQ(told[what], 1) << what << '\n' << source.text();
   }
-  EXPECT_EQ(told.size(), 13U) << source.text();
+  EXPECT_EQ(told.size(), 10U) << source.text();
 }
 
 TEST(Config, Defaults) {
@@ -281,8 +289,10 @@ TEST(Config, AFunctionsTimeout) {
   ConfigText source;
   const Config config = source.load(
       "gateways: [{spec: a.yaml}]\n"
-      "functions: {a: {url: 'http://x/', timeout: 1500ms}, b: {url: 'http://y/', service_account: aje}}\n");
-  EXPECT_EQ(source.rules(), "2:not-built") << source.text();
+      "functions: {a: {url: 'http://x/', timeout: 1500ms}, b: {url: 'http://y/', service_account: aje}}\n"
+      "service_accounts: {aje: {metadata: true}}\n");
+  EXPECT_EQ(source.rules(), "") << source.text();
+  EXPECT_EQ(config.functions[1].second.service_account, "aje");
   ASSERT_EQ(config.functions.size(), 2U);
   EXPECT_EQ(config.functions[0].second.timeout, Duration(milliseconds(1500)));
   EXPECT_EQ(config.functions[1].second.timeout, std::nullopt);

@@ -24,8 +24,8 @@ class WorkloadTokens {
   virtual ~WorkloadTokens() = default;
 
   /// A new address for one process, good until it is revoked. The address is a secret: it goes into the
-  /// process's environment and nowhere else (it is remembered as one, base/secrets.hpp). Errors: there is no
-  /// endpoint (no service account is configured, or it could not listen).
+  /// process's environment and nowhere else. Errors: there is no endpoint (no service account is configured,
+  /// or it could not listen).
   virtual Result<std::string> issue(std::string_view account) = 0;
   /// When the process has ended; an unknown address is nothing.
   virtual void revoke(std::string_view address) noexcept = 0;

@@ -1,0 +1,38 @@
+/// Service accounts of integrations: whose credentials a call carries, and what is said where there are none.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/gateway/integration.hpp"
+
+namespace sluice::integrations {
+
+enum class Credential : std::uint8_t { iam_token, any };
+
+/// The integration's own account, else the document's; "" without both.
+std::string account_or_default(const gateway::BuildContext& context, const std::optional<std::string>& own);
+/// The account of a call to what the configuration maps: the mapping's own, else `wanted` where the
+/// configuration gives it IAM tokens; "" otherwise, as such a call needs none.
+std::string account_of_mapped(const gateway::BuildContext& context, const gateway::MappedTarget& target,
+                              const std::string& wanted);
+/// Under a configuration, reports an account that it does not name, or that has not what is needed.
+/// `instead` is what the hint offers besides ("map the function: …"), may be empty.
+bool check_account(gateway::BuildContext& context, const spec::Node& at, const std::string& id,
+                   Credential need, std::string_view instead = {});
+/// Under a configuration: what is mapped nowhere and has no account is called in the cloud, anonymously,
+/// which is rarely meant. "function", "functions".
+void warn_anonymous(gateway::BuildContext& context, const spec::Node& at, std::string_view what,
+                    std::string_view section, const std::string& id);
+/// 502 under `serve --spec`: names the key to add.
+Error account_not_configured(std::string_view id);
+
+/// Puts `Authorization: Bearer TOKEN` in place of any other. Errors: those of Credentials::token().
+net::Awaitable<Result<void>> add_token(gateway::Exchange& exchange, const std::string& account,
+                                       std::optional<SteadyTime> deadline, net::CancelToken* cancel,
+                                       http::Headers& headers);
+/// What `explain` shows in its place.
+void add_token_note(const std::string& account, http::Headers& headers);
+
+}  // namespace sluice::integrations
