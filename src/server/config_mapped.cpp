@@ -57,9 +57,6 @@ bool read_mapping(Section& section, const std::string& id,
                   "write http://HOST:PORT/, https://HOST/ or unix:/PATH");
     return true;
   }
-  if (const spec::Node* account = section.node("service_account")) {
-    section.not_built(*account, "`service_account` of what a URL leads to");
-  }
   targets.emplace_back(id, gateway::MappedTarget{url.value()});
   return true;
 }
