@@ -147,6 +147,11 @@ void check_functions(Config& config, Diagnostics& diagnostics) {
   for (LocalFunctionConfig& function : config.local_functions) {
     functions::FunctionSpec& spec = function.spec;
     spec.hidden = hidden;
+    std::error_code failed;
+    // By its own name: code is found by it, and so are packages in the folders above.
+    if (const auto found = std::filesystem::canonical(spec.directory, failed); !failed) {
+      spec.directory = found.string();
+    }
     if (spec.handler.empty() || function.runtime_place.file.empty()) {
       continue;  // reported
     }

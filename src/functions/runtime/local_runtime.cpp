@@ -89,10 +89,6 @@ class Runtime final : public LocalRuntime {
     *alive_ = false;
     Runtime::stop();
     drop_gauges();
-    std::error_code ignored;
-    if (!folder_.empty()) {
-      fs::remove_all(folder_, ignored);
-    }
   }
 
   std::shared_ptr<const LocalTable> use(const std::vector<FunctionSpec>& functions,
@@ -622,6 +618,11 @@ void Runtime::stop() {
     running->control->cancel();
   }
   running_.clear();
+  std::error_code ignored;
+  if (!folder_.empty()) {
+    fs::remove_all(folder_, ignored);
+    folder_.clear();
+  }
 }
 
 }  // namespace
