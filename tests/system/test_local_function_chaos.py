@@ -70,7 +70,7 @@ def test_workers_killed_at_random(start):
     statuses = collections.Counter(status for _, status, _ in answers)
     print(dict(statuses), "killed", killed)
     assert len(answers) == EVENTS and set(statuses) <= {200, 502, 504}, statuses
-    assert killed >= 5 and statuses[200] > EVENTS * 0.8, (killed, statuses)
+    assert killed >= 5 and statuses[200] > EVENTS * 0.5, (killed, statuses)
     assert all(body.decode() == str(number) for number, status, body in answers if status == 200)
     ran = collections.Counter((daemon.folder / "fn/ran/log").read_text().split())
     assert not [number for number, times in ran.items() if times > 1], "an event ran twice"

@@ -487,7 +487,11 @@ void Runtime::on_exit(std::uint64_t number, const net::ExitStatus& status) {
       payload = failure_payload(
           "ProcessEnded", "the function's process ended before its handler was loaded: " + status.text());
     }
-    start_failed(running->pool, running->process->generation(), payload);
+    const bool lost = status.signalled && !running->start_failure && !running->too_slow &&
+                      running->over == 0 && !running->heap_full;
+    if (!lost || !running->pool->start_lost(now)) {
+      start_failed(running->pool, running->process->generation(), payload);
+    }
   } else {
     if (!running->expected) {
       running->pool->metrics().crashes.add(metrics_.control_shard());

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds first_back_off{100};
 constexpr std::chrono::seconds longest_back_off{5};
+constexpr unsigned most_lost_starts = 5;
 
 Counter& invocations(MetricsRegistry& registry, const std::string& id, const char* result) {
   return registry.counter("sluice_function_invocations_total",
@@ -191,6 +192,7 @@ void Pool::started(const WorkerProcessPtr& process) {
   {
     const std::lock_guard lock(mutex_);
     starting_ -= std::min<std::size_t>(starting_, 1);
+    lost_starts_ = 0;
     if (process->generation_ == generation_) {
       failure_.reset();
       last_failure_.clear();
@@ -240,6 +242,17 @@ bool Pool::start_failed(std::uint64_t generation, std::string payload, SteadyTim
     fail_waiters(*failure_);
   }
   return news;
+}
+
+bool Pool::start_lost(SteadyTime now) {
+  std::unique_lock lock(mutex_);
+  if (++lost_starts_ > most_lost_starts) {
+    return false;
+  }
+  starting_ -= std::min<std::size_t>(starting_, 1);
+  back_off(now);
+  want(lock);
+  return true;
 }
 
 void Pool::ended(const WorkerProcessPtr& process, bool expected, SteadyTime now) {

@@ -134,6 +134,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void started(const WorkerProcessPtr& process);
   /// `payload`: what callers are told. Returns whether it is another mistake than the last one.
   bool start_failed(std::uint64_t generation, std::string payload, SteadyTime now);
+  /// Something ended the process before it could say anything: tried again without a word, some times in a
+  /// row. False: it was too often, and counts as start_failed() now.
+  bool start_lost(SteadyTime now);
   /// A process that was started has ended; `expected`: it was asked to.
   void ended(const WorkerProcessPtr& process, bool expected, SteadyTime now);
   /// Counts restarts.
@@ -180,7 +183,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   bool asked_ = false;  ///< `wanted` is on its way
   bool retired_ = false;
   std::uint64_t generation_ = 0;
-  unsigned failures_ = 0;  ///< starts and runs that failed since the last answer
+  unsigned lost_starts_ = 0;  ///< since the last process that started
+  unsigned failures_ = 0;     ///< starts and runs that failed since the last answer
   SteadyTime not_before_{};
   std::optional<std::string> failure_;
   std::string last_failure_;

@@ -162,6 +162,24 @@ TEST_F(Lease, AFailedStartIsToldToAllAndForAWhile) {
   EXPECT_EQ(of->acquire(*fifth), Outcome::failed);
 }
 
+TEST_F(Lease, ALostStartIsTriedAgainSomeTimes) {
+  const auto of = pool(1);
+  auto first = waiter();
+  ASSERT_EQ(of->acquire(*first), Outcome::queued);
+  SteadyTime at = now_;
+  Duration wait{};
+  for (int times = 0; times < 5; ++times) {
+    ASSERT_EQ(of->to_start(at, wait), 1U) << times;
+    EXPECT_TRUE(of->start_lost(at));
+    at += std::chrono::seconds(10);
+  }
+  ASSERT_EQ(of->to_start(at, wait), 1U);
+  EXPECT_FALSE(of->start_lost(at));
+  EXPECT_FALSE(first->failure);
+  EXPECT_TRUE(of->start_failed(of->generation(), "why", at));
+  EXPECT_EQ(first->failure, "why");
+}
+
 TEST_F(Lease, ARestartReplacesIdleAndBusyOnes) {
   const auto of = pool(2);
   auto first = waiter();
