@@ -1,32 +1,11 @@
 /// The configuration's `containers`: a URL, or a program that the daemon runs.
+#include <algorithm>
+
 #include "config_reader.hpp"
 
 namespace sluice::server {
 
 namespace {
-
-void read_url(Section& section, const std::string& id) {
-  for (const std::string_view key : {"command", "directory", "env", "sandbox"}) {
-    if (section.has(key)) {
-      section.error(*section.node(key), "conflicting-keys",
-                    "`" + std::string(key) +
-                        "` has no meaning beside `url`: a container is either reached by a URL or run here");
-    }
-  }
-  const auto text = section.text("url");
-  if (!text) {
-    return;
-  }
-  const Result<client::Url> url = client::parse_url(*text);
-  if (url.has_error()) {
-    section.error(*section.node("url"), "bad-url", "`url` is no usable URL: " + url.error().detail,
-                  "write http://HOST:PORT/, https://HOST/ or unix:/PATH");
-    return;
-  }
-  gateway::MappedTarget target{url.value()};
-  target.service_account = read_account_of(section);
-  section.context().config.containers.emplace_back(id, std::move(target));
-}
 
 void read_container(Section& section, const std::string& id, const spec::Node& value) {
   ContainerConfig container;
@@ -36,14 +15,12 @@ void read_container(Section& section, const std::string& id, const spec::Node& v
     static_cast<void>(at);
     container.command.push_back(text);
   }
-  container.environment = section.map("env", true);
-  for (const auto& [name, text] : container.environment) {
-    const spec::Node& at = *section.node("env");
-    if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos ||
-        text.find('\0') != std::string::npos) {
-      section.error(at, "bad-value", "\"" + name + "\" in `env` is no name of an environment variable");
-    } else if (name == "PORT" || name == "YC_METADATA_ADDR") {
-      section.error(at, "conflicting-keys", "`env` may not set " + name + ": the daemon chooses it");
+  container.environment = read_environment(section);
+  for (const std::string_view name : {"PORT", "YC_METADATA_ADDR"}) {
+    if (std::any_of(container.environment.begin(), container.environment.end(),
+                    [&](const auto& entry) { return entry.first == name; })) {
+      section.error(*section.node("env"), "conflicting-keys",
+                    "`env` may not set " + std::string(name) + ": the daemon chooses it");
     }
   }
   const auto directory = section.path("directory");
@@ -75,8 +52,15 @@ void read_containers(Section& root) {
   for_each_member(root.context(), *node, "containers",
                   [&](const std::string& id, const spec::Node& value, const spec::Member&) {
                     Section section(root.context(), value, "the container " + id);
+                    auto& mapped = root.context().config.containers;
                     if (section.has("url")) {
-                      read_url(section, id);
+                      const std::string account = read_account_of(section);
+                      const std::size_t before = mapped.size();
+                      read_mapping(section, id, mapped);
+                      if (mapped.size() > before) {
+                        mapped.back().second.service_account = account;
+                      }
+                      refuse_beside_url(section, {"command", "directory", "env", "sandbox"}, "a container");
                     } else {
                       read_container(section, id, value);
                     }
