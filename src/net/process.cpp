@@ -514,7 +514,7 @@ Result<std::string> find_program(const std::string& name, std::string_view path)
   }
   while (!path.empty() && !name.empty()) {
     const std::size_t colon = std::min(path.find(':'), path.size());
-    const std::string file = std::string(path.substr(0, colon)) + "/" + name;
+    std::string file = std::string(path.substr(0, colon)) + "/" + name;
     if (colon != 0 && usable(file)) {
       return file;
     }

@@ -46,19 +46,7 @@ namespace {
 
 /// Version managers put scripts into PATH that look for the interpreter in places that a worker may not read:
 /// the interpreter itself says where it is.
-std::string behind_script(const std::string& program, Language language) {
-  std::ifstream file(program, std::ios::binary);
-  std::array<char, 2> start{};
-  file.read(start.data(), start.size());
-  if (start != std::array{'#', '!'}) {
-    return program;
-  }
-  static std::mutex mutex;
-  static std::map<std::string, std::string> known;
-  const std::lock_guard lock(mutex);
-  if (const auto found = known.find(program); found != known.end()) {
-    return found->second;
-  }
+std::string ask_interpreter(const std::string& program, Language language) {
   if (program.find('\'') != std::string::npos) {
     return program;
   }
@@ -75,10 +63,29 @@ std::string behind_script(const std::string& program, Language language) {
   while (!path.empty() && (path.back() == '\n' || path.back() == '\r')) {
     path.pop_back();
   }
-  if (!path.starts_with('/') || !is_file(path)) {
+  return path.starts_with('/') && is_file(path) ? path : program;
+}
+
+std::string behind_script(const std::string& program, Language language) {
+  std::ifstream file(program, std::ios::binary);
+  std::array<char, 2> start{};
+  file.read(start.data(), start.size());
+  if (start != std::array{'#', '!'}) {
     return program;
   }
-  known[program] = path;
+  static std::mutex mutex;
+  static std::map<std::string, std::string> known;
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = known.find(program); found != known.end()) {
+      return found->second;
+    }
+  }
+  std::string path = ask_interpreter(program, language);
+  if (path != program) {
+    const std::lock_guard lock(mutex);
+    known[program] = path;
+  }
   return path;
 }
 

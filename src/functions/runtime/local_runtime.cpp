@@ -230,7 +230,7 @@ Result<std::string> Runtime::temporary_folder(std::uint64_t number) {
     }
     folder_ = pattern;
   }
-  const std::string own = folder_ + "/" + std::to_string(number);
+  std::string own = folder_ + "/" + std::to_string(number);
   if (!fs::create_directory(own, failed)) {
     return internal_error("no folder for temporary files can be made at " + own + ": " + failed.message());
   }
@@ -401,7 +401,7 @@ void Runtime::on_line(Running& running, net::OutputStream stream, std::string_vi
   std::string_view request;
   if (line.starts_with(line_mark)) {
     const std::size_t end = line.find(line_mark, 1);
-    if (end != std::string_view::npos && end <= longest_request_id) {
+    if (end <= longest_request_id) {
       request = line.substr(1, end - 1);
       line.remove_prefix(end + 1);
     }
