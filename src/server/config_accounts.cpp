@@ -91,16 +91,13 @@ void read_static_key(Section& account, AccountSettings& settings) {
 void choose_source(const std::optional<std::string>& prefer, AccountSettings& settings, bool metadata) {
   const bool key = settings.key != nullptr;
   const bool token = !settings.token.empty();
-  if (prefer == "token" && token) {
+  const bool token_first = prefer == "token" || (!key && !(prefer == "metadata" && metadata));
+  if (token && token_first) {
     settings.source = TokenSource::token;
-  } else if (prefer == "metadata" && metadata) {
+  } else if (metadata && (prefer == "metadata" || !key)) {
     settings.source = TokenSource::metadata;
   } else if (key) {
     settings.source = TokenSource::authorized_key;
-  } else if (token) {
-    settings.source = TokenSource::token;
-  } else if (metadata) {
-    settings.source = TokenSource::metadata;
   }
   settings.prefer_static_key = prefer == "static_key";
 }

@@ -135,7 +135,7 @@ net::Awaitable<void> TokenServer::run_connection(TokenServer& self, std::unique_
   port->add(connection);
   std::function<void(http::h1::ServerConnection&)> on_start =
       [&connection, &port](http::h1::ServerConnection& handle) { port->ready(connection, handle); };
-  co_await http::h1::serve_connection(self.shared_, std::move(stream), std::move(info), std::move(on_start));
+  co_await http::h1::serve_connection(self.shared_, std::move(stream), std::move(info), on_start);
   self.limit_.release();
 }
 
