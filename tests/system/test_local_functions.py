@@ -95,7 +95,8 @@ def test_watch_replaces_processes_and_loses_nothing(start):
 
 def test_a_reload_replaces_what_changed_and_loses_nothing(start):
     code = "let n = 0; exports.handler = async () => { await new Promise((r) => setTimeout(r, 20)); return {body: `${process.env.V} ${++n}`}; };"
-    daemon = begin(start, {"index.js": code}, kept=node(env={"V": "k"}), fn=node(env={"V": "1"}, workers=2))
+    nowhere = {"services": {"cloud_functions": {"endpoint": "http://127.0.0.1:1"}}}
+    daemon = begin(start, {"index.js": code}, nowhere, kept=node(env={"V": "k"}), fn=node(env={"V": "1"}, workers=2))
     assert ask(daemon, "/kept") == (200, "k 1")
     assert ask(daemon, "/fn") == (200, "1 1")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -110,7 +111,7 @@ def test_a_reload_replaces_what_changed_and_loses_nothing(start):
     del daemon.configuration["functions"]["fn"]
     daemon.write_configuration()
     assert daemon.admin("POST", "/reload")[0] == 200
-    assert ask(daemon, "/fn")[0] == 501
+    assert ask(daemon, "/fn")[0] == 502, "it is the cloud's now"
 
 
 def test_the_queue_is_bounded(start):
@@ -198,3 +199,24 @@ def test_explain_shows_the_event(start, sluice):
     done = sluice("explain", "--config", daemon.folder / "sluice.yaml", "--format", "json", daemon.folder / "functions.yaml", "POST", "/fn/x?q=1", "-d", "{}")
     shown = json.loads(done.out)["integration"]["request"]
     assert shown["body"]["path"] == "/fn/x" and "index.handler" in shown["url"], done.out
+
+
+TOKEN_NODE = """
+const http = require("http");
+const get = (path, headers) => new Promise((resolve, reject) => http.get(`http://${process.env.YC_METADATA_ADDR}${path}`, {headers},
+  (answer) => { let text = ""; answer.on("data", (part) => text += part).on("end", () => resolve([answer.statusCode, text])); }).on("error", reject));
+exports.handler = async (event, context) => ({body: {token: context.token,
+  metadata: await get("/computeMetadata/v1/instance/service-accounts/default/token", {"Metadata-Flavor": "Google"})}});
+"""
+
+
+def test_a_service_account_gives_tokens(start):
+    daemon = begin(start, {"index.js": TOKEN_NODE, "main.py": "def handler(e, c): return {'body': c.token}"},
+                   {"service_accounts": {"aje1": {"token": "t1.of-the-account"}}},
+                   fn=node(service_account="aje1"), py=python(service_account="aje1"))
+    status, seen = ask(daemon, "/fn")
+    assert status == 200, seen
+    assert seen["token"]["access_token"] == "t1.of-the-account" and seen["token"]["token_type"] == "Bearer" and seen["token"]["expires_in"] > 0
+    assert seen["metadata"][0] == 200 and json.loads(seen["metadata"][1])["access_token"] == "t1.of-the-account"
+    assert ask(daemon, "/py")[1]["access_token"] == "t1.of-the-account"
+    assert "t1.of-the-account" not in daemon.log_file.read_text()
