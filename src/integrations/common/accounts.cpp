@@ -40,6 +40,9 @@ bool check_account(gateway::BuildContext& context, const spec::Node& at, const s
     return false;
   }
   if (need == Credential::iam_token && !account->iam_token) {
+    if (!account->static_key) {
+      return false;  // none of its credentials could be read, which the configuration has told
+    }
     context.diagnostics.error(
         place, "unknown-account",
         "the service account " + shown + " has a static key only, and the " +
