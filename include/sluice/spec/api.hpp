@@ -107,7 +107,8 @@ struct Path {
 
 struct Api {
   std::shared_ptr<const Document> document;
-  /// Path items and integrations that were put together from a `$ref` and the keys beside it; kept alive here.
+  /// Path items and integrations that were put together from a `$ref` and the keys beside it; kept alive
+  /// here.
   std::vector<std::shared_ptr<const Node>> merged;
   std::string title;
   std::string version;
