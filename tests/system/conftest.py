@@ -20,6 +20,12 @@ from daemon import SLUICE, Daemon, free_port, wait_for_port  # noqa: E402
 from upstream import Upstream, echo  # noqa: E402
 
 
+def node_22() -> str:
+    """Node.js 22 of tests/support/npm: Debian's is 18, and some test servers want 20. Where that is absent, `node`."""
+    found = sorted((ROOT / "tests" / "support" / "npm" / "node_modules").glob("node-linux-*/bin/node"))
+    return str(found[0]) if found else "node"
+
+
 @pytest.fixture
 def start(tmp_path):
     """start(files, configuration…) → a running Daemon; all of them are ended, and must end with 0."""

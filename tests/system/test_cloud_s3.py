@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from conftest import ROOT, paths
+from conftest import ROOT, node_22, paths
 
 SUPPORT = ROOT / "tests" / "support"
 BODIES = {
@@ -82,7 +82,7 @@ def s3(request, tmp_path_factory):
     if request.param == "s3rver":
         if not (SUPPORT / "npm" / "node_modules" / "@20minutes" / "s3rver").is_dir():
             pytest.skip("tests/support/npm is not installed: run .ci/setup npm")
-        yield from begin(["node", str(SUPPORT / "npm" / "s3_server.mjs"), str(folder)], Server("s3rver", 0, "S3RVER", "S3RVER"))
+        yield from begin([node_22(), str(SUPPORT / "npm" / "s3_server.mjs"), str(folder)], Server("s3rver", 0, "S3RVER", "S3RVER"))
         return
     probe = subprocess.run(["/usr/bin/python3", "-c", "import swift.common.middleware.s3api.s3api, swift.obj.server"], capture_output=True)
     if probe.returncode != 0:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, free_port
+from conftest import ROOT, free_port, node_22
 
 NPM = ROOT / "tests" / "support" / "npm"
 
@@ -94,7 +94,7 @@ def browse(tmp_path, url, *tries):
     if not (NPM / "node_modules" / "playwright-core").is_dir():
         pytest.skip("tests/support/npm is not installed: run .ci/setup npm")
     picture = tmp_path / "swagger.png"
-    done = subprocess.run(["node", NPM / "browse.mjs", program, tmp_path / "profile", url, picture, *tries],
+    done = subprocess.run([node_22(), NPM / "browse.mjs", program, tmp_path / "profile", url, picture, *tries],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=150)
     assert done.returncode == 0, done.stderr
     assert picture.stat().st_size > 10_000
