@@ -4,12 +4,13 @@
 #include <memory>
 #include <optional>
 
-#include "sluice/http/h1/server_connection.hpp"
-#include "sluice/net/listener.hpp"
+#include "sluice/http/handler.hpp"
+#include "sluice/http/limits.hpp"
+#include "sluice/net/worker.hpp"
 
 #include "admin.hpp"
+#include "control_port.hpp"
 #include "listener_set.hpp"
-#include "worker_thread.hpp"
 
 namespace sluice::server {
 
@@ -34,17 +35,10 @@ class AdminServer {
   [[nodiscard]] const OpenListener* listener() const noexcept { return open_.get(); }
 
  private:
-  static net::Awaitable<void> run_connection(AdminServer& self, std::unique_ptr<net::Stream> stream,
-                                             http::ConnectionInfo info, std::shared_ptr<ListenerPort> port);
-
-  net::Worker& control_;
   std::unique_ptr<http::Handler> handler_;
   http::ServerLimits limits_;
-  http::h1::ServerShared shared_;
-  net::ConnectionLimit limit_;
-  net::AcceptStats stats_;
   std::unique_ptr<OpenListener> open_;
-  std::shared_ptr<ListenerPort> port_;
+  ControlPort port_;
 };
 
 }  // namespace sluice::server

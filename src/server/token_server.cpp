@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-
 #include "sluice/base/codec.hpp"
 #include "sluice/base/digest.hpp"
 #include "sluice/base/log.hpp"
@@ -82,10 +79,8 @@ std::string_view secret_of(std::string_view address) {
 }  // namespace
 
 TokenServer::TokenServer(net::Worker& control, client::cloud::CredentialStore& store)
-    : control_(control),
-      handler_(std::make_unique<TokenHandler>(*this, store.credentials(control))),
-      shared_{control, *handler_, &limits_},
-      limit_(most_connections) {}
+    : handler_(std::make_unique<TokenHandler>(*this, store.credentials(control))),
+      port_(control, *handler_, limits_, most_connections) {}
 
 TokenServer::~TokenServer() = default;
 
@@ -99,28 +94,7 @@ Result<void> TokenServer::open() {
     return listener.error();
   }
   listener_ = std::move(listener.value());
-  const auto port = std::make_shared<ListenerPort>(false);
-  const std::weak_ptr<ListenerPort> weak = port;
-  auto acceptor = std::make_unique<net::Acceptor>(
-      control_, listener_->take(0), limit_, stats_, connection_refusal(),
-      [this, weak](std::unique_ptr<net::Stream> stream, net::Endpoints endpoints) {
-        const auto live = weak.lock();
-        if (!live) {
-          limit_.release();
-          return;
-        }
-        http::ConnectionInfo info;
-        info.peer_address = std::move(endpoints.peer_address);
-        info.peer_port = endpoints.peer_port;
-        info.local_address = std::move(endpoints.local_address);
-        info.local_port = endpoints.local_port;
-        net::asio::co_spawn(control_.executor(),
-                            run_connection(*this, std::move(stream), std::move(info), live),
-                            net::asio::detached);
-      });
-  acceptor->start();
-  port->take(std::move(acceptor));
-  port_ = port;
+  port_.open(listener_->take(0));
   const std::string authority = "127.0.0.1:" + std::to_string(listener_->address().port);
   log::debug("token endpoint for local processes", {{"address", authority}});
   const std::lock_guard lock(mutex_);
@@ -128,23 +102,8 @@ Result<void> TokenServer::open() {
   return {};
 }
 
-net::Awaitable<void> TokenServer::run_connection(TokenServer& self, std::unique_ptr<net::Stream> stream,
-                                                 http::ConnectionInfo info,
-                                                 std::shared_ptr<ListenerPort> port) {
-  ListenerPort::Connection connection;
-  port->add(connection);
-  std::function<void(http::h1::ServerConnection&)> on_start =
-      [&connection, &port](http::h1::ServerConnection& handle) { port->ready(connection, handle); };
-  co_await http::h1::serve_connection(self.shared_, std::move(stream), std::move(info), on_start);
-  self.limit_.release();
-}
-
 void TokenServer::close() {
-  if (port_) {
-    port_->close();
-    port_->abort();
-    port_.reset();
-  }
+  port_.abort();
   listener_.reset();
   const std::lock_guard lock(mutex_);
   authority_.clear();

@@ -9,10 +9,11 @@
 
 #include "sluice/client/cloud/credentials.hpp"
 #include "sluice/client/cloud/workload_tokens.hpp"
-#include "sluice/http/h1/server_connection.hpp"
+#include "sluice/http/handler.hpp"
+#include "sluice/http/limits.hpp"
 #include "sluice/net/listener.hpp"
 
-#include "worker_thread.hpp"
+#include "control_port.hpp"
 
 namespace sluice::server {
 
@@ -36,22 +37,15 @@ class TokenServer final : public client::cloud::WorkloadTokens {
   [[nodiscard]] std::size_t issued() const;
 
  private:
-  static net::Awaitable<void> run_connection(TokenServer& self, std::unique_ptr<net::Stream> stream,
-                                             http::ConnectionInfo info, std::shared_ptr<ListenerPort> port);
-
   struct Grant {
     std::string secret;
     std::string account;
   };
 
-  net::Worker& control_;
   std::unique_ptr<http::Handler> handler_;
   http::ServerLimits limits_;
-  http::h1::ServerShared shared_;
-  net::ConnectionLimit limit_;
-  net::AcceptStats stats_;
   std::unique_ptr<net::Listener> listener_;
-  std::shared_ptr<ListenerPort> port_;
+  ControlPort port_;
   mutable std::mutex mutex_;
   std::string authority_;  ///< "127.0.0.1:PORT"; empty: not open
   /// By the digest of the secret, so that the time of a look-up tells nothing of it.
