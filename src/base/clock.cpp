@@ -71,31 +71,6 @@ std::string format_http_date(SystemTime time) {
                      parts.tm_min, parts.tm_sec);
 }
 
-std::optional<SystemTime> parse_http_date(std::string_view text) {
-  constexpr std::size_t longest = 40;
-  if (text.empty() || text.size() > longest || text.front() < 'A') {
-    return std::nullopt;
-  }
-  const std::string copy(text);
-  for (const char* const form :
-       {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
-    std::tm parts{};
-    const char* const end = ::strptime(copy.c_str(), form, &parts);
-    if (end == nullptr || *end != '\0' || parts.tm_year + 1900 > last_year) {
-      continue;
-    }
-    const std::chrono::year_month_day day(std::chrono::year(parts.tm_year + 1900),
-                                          std::chrono::month(static_cast<unsigned>(parts.tm_mon) + 1),
-                                          std::chrono::day(static_cast<unsigned>(parts.tm_mday)));
-    if (!day.ok()) {
-      return std::nullopt;
-    }
-    return std::chrono::sys_days(day) + std::chrono::hours(parts.tm_hour) +
-           std::chrono::minutes(parts.tm_min) + std::chrono::seconds(parts.tm_sec);
-  }
-  return std::nullopt;
-}
-
 std::optional<SystemTime> parse_rfc3339(std::string_view text) {
   int year = 0;
   int month = 0;

@@ -240,7 +240,6 @@ Selection select_range(std::string_view value, std::uint64_t size) noexcept {
 }  // namespace
 
 std::optional<std::int64_t> parse_http_date(std::string_view text, std::int64_t now) noexcept {
-  text = trim(text);
   Date date;
   if (!read_imf(text, date)) {
     date = {};
@@ -256,6 +255,10 @@ std::optional<std::int64_t> parse_http_date(std::string_view text, std::int64_t 
   }
   constexpr std::int64_t minute = 60;
   return ((days_since_epoch(date) * 24 + date.hour) * minute + date.minute) * minute + date.second;
+}
+
+bool names_current(const Headers& request, std::string_view etag) noexcept {
+  return matches(request, FieldId::if_none_match, etag, true);
 }
 
 Selection select(const Headers& request, const Validators& validators, std::int64_t now) noexcept {
@@ -303,7 +306,7 @@ Selection select(const Headers& request, const Validators& validators, std::int6
     }
   }
   if (none_match) {
-    if (matches(request, FieldId::if_none_match, validators.etag, true)) {
+    if (names_current(request, validators.etag)) {
       return {Outcome::not_modified, 0, 0};
     }
   } else if (modified_since) {

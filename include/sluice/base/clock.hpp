@@ -24,8 +24,6 @@ class Clock {
 
 /// IMF-fixdate, RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string format_http_date(SystemTime time);
-/// All three forms of RFC 9110 section 5.6.7; nullopt for anything else.
-std::optional<SystemTime> parse_http_date(std::string_view text);
 /// RFC 3339 section 5.6, with any number of fraction digits (what is below a nanosecond is dropped) and any
 /// offset; nullopt for anything else, and for years before 1970 or after 2200.
 std::optional<SystemTime> parse_rfc3339(std::string_view text);

@@ -35,6 +35,10 @@ struct Selection {
   std::uint64_t size = 0;
 };
 
+/// Whether If-None-Match names this tag (with its quotes; weak comparison, RFC 9110 section 13.1.2) or any:
+/// GET and HEAD are then 304. For what has an ETag and neither a date nor ranges.
+bool names_current(const Headers& request, std::string_view etag) noexcept;
+
 /// Evaluates the If-* fields in the order of RFC 9110 section 13.2.2 and, where they let the request pass,
 /// Range with If-Range. For GET and HEAD. `now`: seconds since 1970.
 Selection select(const Headers& request, const Validators& validators, std::int64_t now) noexcept;

@@ -5,6 +5,7 @@
 
 #include "sluice/base/codec.hpp"
 #include "sluice/base/json.hpp"
+#include "sluice/http/conditions.hpp"
 #include "sluice/net/timer_wheel.hpp"
 
 #include "client/cloud/errors.hpp"
@@ -15,6 +16,8 @@ namespace {
 constexpr std::size_t most_answer = std::size_t{64} << 10U;
 /// A difference between two clocks that says something: Date has whole seconds, and an answer takes its time.
 constexpr std::chrono::seconds clock_tolerance{10};
+/// A Date further off is nonsense, and beyond what a SystemTime holds.
+constexpr std::chrono::years most_clock_difference{100};
 
 /// An answer of the service, whatever its status.
 struct Answer {
@@ -86,11 +89,13 @@ net::Awaitable<Result<Answer>> call(HttpClient& client, ClientRequest& request, 
   answer.status = response->status;
   answer.server_now = clock.system();
   if (const auto date = response->headers.get(http::FieldId::date)) {
-    if (const auto server = parse_http_date(*date)) {
-      const auto ahead = std::chrono::duration_cast<std::chrono::seconds>(clock.system() - *server);
-      if (ahead > clock_tolerance || ahead < -clock_tolerance) {
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(answer.server_now.time_since_epoch());
+    if (const auto server = http::parse_http_date(*date, now.count())) {
+      const std::chrono::seconds ahead = now - std::chrono::seconds(*server);
+      const std::chrono::seconds size = std::chrono::abs(ahead);
+      if (size > clock_tolerance && size < most_clock_difference) {
         answer.clock_ahead = ahead;
-        answer.server_now = *server;
+        answer.server_now -= ahead;
       }
     }
   }

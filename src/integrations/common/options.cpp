@@ -190,4 +190,14 @@ OrderedJson explain_body(const std::optional<std::string>& body) {
   return sanitize_utf8(*body);
 }
 
+OrderedJson explain_response(const http::Response& response) {
+  OrderedJson result = OrderedJson::object();
+  OrderedJson& shown = result["response"];
+  shown["status"] = response.status;
+  shown["headers"] = explain_headers(response.headers);
+  const auto* body = std::get_if<std::string>(&response.body);
+  shown["body"] = explain_body(body == nullptr ? std::nullopt : std::optional<std::string>(*body));
+  return result;
+}
+
 }  // namespace sluice::integrations

@@ -72,4 +72,8 @@ std::string explain_url(const client::Origin& origin, std::string_view authority
 /// A body for `explain`: parsed where it is JSON, else its text; null without one.
 OrderedJson explain_body(const std::optional<std::string>& body);
 
+/// An answer of the gateway's own, whose body is bytes or nothing, for `explain`: {"response": {status,
+/// headers, body}}.
+OrderedJson explain_response(const http::Response& response);
+
 }  // namespace sluice::integrations

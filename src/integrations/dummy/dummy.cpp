@@ -79,13 +79,7 @@ class Dummy final : public gateway::Integration {
     if (!response) {
       return response.error();
     }
-    OrderedJson result = OrderedJson::object();
-    OrderedJson& shown = result["response"];
-    shown["status"] = response->status;
-    shown["headers"] = explain_headers(response->headers);
-    const auto* body = std::get_if<std::string>(&response->body);
-    shown["body"] = explain_body(body == nullptr ? std::nullopt : std::optional<std::string>(*body));
-    return result;
+    return explain_response(*response);
   }
 
   static IntegrationPtr build(gateway::BuildContext& context, const spec::Node& node);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sluice/base/codec.hpp"
+#include "sluice/client/cloud/sigv4.hpp"
 #include "sluice/http/problem.hpp"
 
 #include "integrations/common/mapped.hpp"
@@ -20,7 +21,7 @@ using parameters::TextTemplate;
 /// A bucket that leads nowhere: under `check` and `serve --spec`. Shows what the cloud would be asked.
 class NoStore final : public ObjectStore {
  public:
-  explicit NoStore(std::string bucket) : bucket_(std::move(bucket)) {}
+  NoStore(std::string bucket, client::Url cloud) : bucket_(std::move(bucket)), cloud_(std::move(cloud)) {}
 
   net::Awaitable<Result<http::Response>> get(const ObjectRequest& /*request*/,
                                              gateway::Exchange& /*exchange*/) const override {
@@ -33,17 +34,11 @@ class NoStore final : public ObjectStore {
   }
   [[nodiscard]] OrderedJson explain(const ObjectRequest& request,
                                     gateway::Exchange& /*exchange*/) const override {
-    std::string path = "/" + percent_encode(bucket_, PercentSet::unreserved);
-    std::string_view rest = request.key;
-    for (bool more = true; more;) {
-      const std::size_t end = std::min(rest.find('/'), rest.size());
-      path += "/" + percent_encode(rest.substr(0, end), PercentSet::unreserved);
-      more = end < rest.size();
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
+    const std::string path =
+        "/" + percent_encode(bucket_, PercentSet::unreserved) + "/" + client::cloud::object_path(request.key);
     OrderedJson result = OrderedJson::object();
     result["method"] = request.head ? "HEAD" : "GET";
-    result["url"] = "https://storage.yandexcloud.net" + path;
+    result["url"] = explain_url(cloud_.origin, cloud_.authority, path);
     result["headers"] = explain_headers(conditions_of(request));
     result["body"] = nullptr;
     return result;
@@ -52,6 +47,7 @@ class NoStore final : public ObjectStore {
 
  private:
   std::string bucket_;
+  client::Url cloud_;
 };
 
 class ObjectStorage final : public gateway::Integration {
@@ -327,7 +323,7 @@ IntegrationPtr ObjectStorage::build(gateway::BuildContext& context, const spec::
   } else if (environment.mode == gateway::CompileMode::configured) {
     result->store_ = make_s3_store(context, node, bucket, account);
   } else {
-    auto none = std::make_shared<NoStore>(bucket);
+    auto none = std::make_shared<NoStore>(bucket, environment.endpoints.object_storage.url);
     result->note_ = none->error().message;
     result->store_ = std::move(none);
   }

@@ -193,13 +193,13 @@ net::Awaitable<Result<http::Response>> S3Store::get(const ObjectRequest& request
 
 net::Awaitable<Result<std::string>> S3Store::presigned_url(std::string_view key,
                                                            gateway::Exchange& exchange) const {
+  if (has_dot_segment(key)) {
+    co_return downstream_error(ErrorCode::not_found, "object_not_found", "There is no such object", 404);
+  }
   const ObjectRequest request{key, false, nullptr};
   const client::ClientRequest call = prepare(request);
   std::string url =
       explain_url(settings_.endpoint.url.origin, settings_.endpoint.url.authority, call.path_and_query);
-  if (has_dot_segment(key)) {
-    co_return downstream_error(ErrorCode::not_found, "object_not_found", "There is no such object", 404);
-  }
   if (settings_.account.empty()) {
     co_return url;
   }

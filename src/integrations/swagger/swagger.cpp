@@ -5,6 +5,7 @@
 
 #include "sluice/base/codec.hpp"
 #include "sluice/base/digest.hpp"
+#include "sluice/http/conditions.hpp"
 #include "sluice/spec/integration_types.hpp"
 
 #include "integrations/common/options.hpp"
@@ -88,13 +89,8 @@ bool takes_gzip(const http::Headers& headers) {
   return named ? gzip : star;
 }
 
-/// RFC 9110 section 13.1.2, by the weak comparison.
-bool none_match(const http::Headers& headers, std::string_view etag) {
-  const std::string list = headers.joined("If-None-Match");
-  if (trim(list) == "*") {
-    return true;
-  }
-  return list.find('"' + std::string(etag) + '"') != std::string::npos;
+std::string quoted(const std::string& tag) {
+  return '"' + tag + '"';
 }
 
 class Swagger final : public gateway::Integration {
@@ -110,13 +106,7 @@ class Swagger final : public gateway::Integration {
     if (!response) {
       return response.error();
     }
-    OrderedJson result = OrderedJson::object();
-    OrderedJson& shown = result["response"];
-    shown["status"] = response->status;
-    shown["headers"] = explain_headers(response->headers);
-    const auto* body = std::get_if<std::string>(&response->body);
-    shown["body"] = explain_body(body == nullptr ? std::nullopt : std::optional<std::string>(*body));
-    return result;
+    return explain_response(*response);
   }
 
   static IntegrationPtr build(gateway::BuildContext& context, const spec::Node& node);
@@ -148,7 +138,7 @@ class Swagger final : public gateway::Integration {
     http::Response response;
     response.headers.reserve(8, 512);
     response.headers.add(http::FieldId::content_type, content_type);
-    response.headers.add(http::FieldId::etag, '"' + std::string(etag) + '"');
+    response.headers.add(http::FieldId::etag, etag);
     response.headers.add(http::FieldId::cache_control, "private, no-cache");
     response.headers.add("X-Content-Type-Options", "nosniff");
     return response;
@@ -169,12 +159,12 @@ class Swagger final : public gateway::Integration {
                               "Swagger UI has no asset of this name", 404);
     }
     const bool packed = found->gzip.size != 0 && takes_gzip(request.headers);
-    const std::string etag = std::string(found->etag) + (packed ? "-gz" : "");
+    const std::string etag = quoted(std::string(found->etag) + (packed ? "-gz" : ""));
     http::Response response = begin(found->content_type, etag);
     if (found->gzip.size != 0) {
       response.headers.add(http::FieldId::vary, "Accept-Encoding");
     }
-    if (none_match(request.headers, etag)) {
+    if (http::names_current(request.headers, etag)) {
       return not_modified(std::move(response));
     }
     if (packed) {
@@ -209,11 +199,11 @@ class Swagger final : public gateway::Integration {
     reference("<script src=\"", "initializer.js", "\"></script>\n");
     text.append("</body>\n</html>\n");
 
-    const std::string etag = sha256_hex(text + policy_).substr(0, etag_digits);
+    const std::string etag = quoted(sha256_hex(text + policy_).substr(0, etag_digits));
     http::Response response = begin("text/html; charset=utf-8", etag);
     response.headers.add("Content-Security-Policy", policy_);
     response.headers.add("Referrer-Policy", "no-referrer");
-    if (none_match(request.headers, etag)) {
+    if (http::names_current(request.headers, etag)) {
       return not_modified(std::move(response));
     }
     response.body = std::move(text);
@@ -232,9 +222,9 @@ class Swagger final : public gateway::Integration {
     for (auto level = slashes; level > 1; --level) {
       up.append("../");
     }
-    const std::string etag = document_etag_ + '-' + std::to_string(slashes);
+    const std::string etag = quoted(document_etag_ + '-' + std::to_string(slashes));
     http::Response response = begin("application/json", etag);
-    if (none_match(request.headers, etag)) {
+    if (http::names_current(request.headers, etag)) {
       return not_modified(std::move(response));
     }
     response.body = document_before_ + up + document_;

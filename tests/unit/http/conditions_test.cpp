@@ -47,7 +47,7 @@ TEST(HttpDate, ReadsItsThreeForms) {
   EXPECT_EQ(parse_http_date("Sun Nov  6 08:49:37 1994", now), changed);
   EXPECT_EQ(parse_http_date("Thu, 01 Jan 1970 00:00:00 GMT", now), 0);
   EXPECT_EQ(parse_http_date("Tue, 29 Feb 2000 00:00:00 GMT", now), 951782400);
-  EXPECT_EQ(parse_http_date("Wed Nov 16 08:49:37 1994", now), changed + 10 * 86400);
+  EXPECT_EQ(parse_http_date("Wed Nov 16 08:49:37 1994", now), changed + std::int64_t{10} * 86400);
   // Two digits: at most fifty years ahead (2023 is now).
   EXPECT_EQ(parse_http_date("Sunday, 06-Nov-73 08:49:37 GMT", now),
             parse_http_date("Mon, 06 Nov 2073 08:49:37 GMT", now));
@@ -56,12 +56,26 @@ TEST(HttpDate, ReadsItsThreeForms) {
 }
 
 TEST(HttpDate, RefusesWhatIsNone) {
-  for (const char* text :
-       {"", "x", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 6 Nov 1994 08:49:37 GMT",
-        "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
-        "Sun, 06 Nov 1994 08:49:37 GMT x", "sun, 06 Nov 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT",
-        "Sun, 06 Nov -994 08:49:37 GMT", "Sun, -6 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z", "0",
-        "-1"}) {
+  for (const char* text : {"",
+                           "x",
+                           "Sun, 06 Nov 1994 08:49:37",
+                           "Sun, 06 Nov 1994 08:49:37 UTC",
+                           "Sun, 6 Nov 1994 08:49:37 GMT",
+                           "Sun, 31 Feb 1994 08:49:37 GMT",
+                           "Sun, 06 Nov 1994 24:00:00 GMT",
+                           "Sun, 06 Nov 1994 08:60:37 GMT",
+                           "Sun, 06 Nov 1994 08:49:37 GMT x",
+                           "sun, 06 Nov 1994 08:49:37 GMT",
+                           "Sun, 00 Nov 1994 08:49:37 GMT",
+                           "Sun, 06 Nov -994 08:49:37 GMT",
+                           "Sun, -6 Nov 1994 08:49:37 GMT",
+                           "1994-11-06T08:49:37Z",
+                           "0",
+                           "-1",
+                           "06 Nov 1994 08:49:37 GMT",
+                           "Sun, 06 Nov 1994 08:49:37 GMT ",
+                           "Sun, 06 Nov 1994 28:49:37 GMT",
+                           "784111777"}) {
     EXPECT_EQ(parse_http_date(text, now), std::nullopt) << text;
   }
 }
@@ -161,6 +175,22 @@ TEST(Ranges, IfRange) {
   request.add("If-Range", at);
   EXPECT_EQ(select(request, {"\"abc\"", changed, 10}, changed).outcome, Selection::Outcome::whole)
       << "within the second of a change its date tells nothing";
+}
+
+TEST(NamesCurrent, TagsOfAllLinesByWeakComparison) {
+  const auto named = [](std::initializer_list<std::string_view> lines) {
+    Headers request;
+    for (const std::string_view line : lines) {
+      request.add("If-None-Match", line);
+    }
+    return names_current(request, "\"a1\"");
+  };
+  EXPECT_FALSE(named({}));
+  EXPECT_TRUE(named({"*"}));
+  EXPECT_TRUE(named({"\"b\", W/\"a1\""}));
+  EXPECT_TRUE(named({"\"b\"", "\"a1\""}));
+  EXPECT_FALSE(named({"\"a1-gz\"", "\"b\""}));
+  EXPECT_FALSE(named({"\"x\"a1\"y\""}));
 }
 
 }  // namespace
