@@ -494,10 +494,18 @@ std::string program_path() {
                                         : own;
 }
 
-std::vector<std::pair<std::string, std::string>> base_environment(const std::string& directory,
-                                                                  const std::string& temporary) {
-  std::vector<std::pair<std::string, std::string>> out{
-      {"PATH", program_path()}, {"HOME", directory}, {"LANG", "C.UTF-8"}, {"TMPDIR", temporary}};
+void set_variable(Variables& environment, std::string_view name, std::string value) {
+  for (auto& [known, its_value] : environment) {
+    if (known == name) {
+      its_value = std::move(value);
+      return;
+    }
+  }
+  environment.emplace_back(name, std::move(value));
+}
+
+Variables base_environment(const std::string& directory, const std::string& temporary) {
+  Variables out{{"PATH", program_path()}, {"HOME", directory}, {"LANG", "C.UTF-8"}, {"TMPDIR", temporary}};
   if (const char* const zone = std::getenv("TZ")) {
     out.emplace_back("TZ", zone);
   }

@@ -313,21 +313,12 @@ net::ProcessOptions Containers::Runner::options(std::uint16_t port) {
   options.arguments = config_.command;
   options.directory = config_.directory;
   options.environment = net::base_environment(config_.directory, temporary_->path());
-  const auto set = [&](const std::string& name, const std::string& value) {
-    const auto found = std::find_if(options.environment.begin(), options.environment.end(),
-                                    [&](const auto& entry) { return entry.first == name; });
-    if (found != options.environment.end()) {
-      found->second = value;
-    } else {
-      options.environment.emplace_back(name, value);
-    }
-  };
   for (const auto& [name, value] : config_.environment) {
-    set(name, value);
+    net::set_variable(options.environment, name, value);
   }
-  set("PORT", std::to_string(port));
+  net::set_variable(options.environment, "PORT", std::to_string(port));
   if (!grant_.address().empty()) {
-    set("YC_METADATA_ADDR", grant_.address());
+    net::set_variable(options.environment, "YC_METADATA_ADDR", grant_.address());
   }
   options.sandbox.enabled = config_.sandbox;
   options.sandbox.write = {config_.directory, temporary_->path()};

@@ -43,11 +43,16 @@ struct ExitStatus {
   [[nodiscard]] std::string text() const;
 };
 
+/// A child's environment.
+using Variables = std::vector<std::pair<std::string, std::string>>;
+/// Replaces the variable or adds it.
+void set_variable(Variables& environment, std::string_view name, std::string value);
+
 struct ProcessOptions {
   /// The first is the program: a path, or a name that is looked for in the environment's PATH.
   std::vector<std::string> arguments;
   /// The child's whole environment. base_environment() has what every program wants.
-  std::vector<std::pair<std::string, std::string>> environment;
+  Variables environment;
   std::string directory;  ///< working directory
   /// Become 3, 4, … in the child; they stay the caller's here.
   std::vector<int> descriptors;
@@ -59,8 +64,7 @@ struct ProcessOptions {
 };
 
 /// PATH, HOME (`directory`), LANG (C.UTF-8), TMPDIR (`temporary`), and TZ where the daemon has one.
-std::vector<std::pair<std::string, std::string>> base_environment(const std::string& directory,
-                                                                  const std::string& temporary);
+Variables base_environment(const std::string& directory, const std::string& temporary);
 /// A program's path: `name` itself with a '/', else the first in `path` (PATH's form). Errors (not_found).
 Result<std::string> find_program(const std::string& name, std::string_view path);
 /// PATH of children: the daemon's own where it has one.

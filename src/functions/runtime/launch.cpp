@@ -222,10 +222,6 @@ std::string_view worker_source(Language language) noexcept {
   return language == Language::nodejs ? node_worker_source : python_worker_source;
 }
 
-std::string failure_payload(std::string_view type, std::string_view message) {
-  return dump_json(Json{{"errorMessage", message}, {"errorType", type}});
-}
-
 net::ProcessOptions launch_options(const LaunchInput& input) {
   const FunctionSpec& spec = input.spec;
   net::ProcessOptions options;
@@ -239,16 +235,11 @@ net::ProcessOptions launch_options(const LaunchInput& input) {
   options.arguments.insert(options.arguments.end(), {"-", spec.id, spec.handler});
   options.directory = spec.directory;
   options.environment = net::base_environment(spec.directory, input.temporary);
-  const auto set = [&](const std::string& name, std::string value) {
-    const auto same = [&](const auto& entry) { return entry.first == name; };
-    std::erase_if(options.environment, same);
-    options.environment.emplace_back(name, std::move(value));
-  };
   for (const auto& [name, value] : spec.environment) {
-    set(name, value);
+    net::set_variable(options.environment, name, value);
   }
   if (!input.metadata_address.empty()) {
-    set("YC_METADATA_ADDR", input.metadata_address);
+    net::set_variable(options.environment, "YC_METADATA_ADDR", input.metadata_address);
   }
   Json channels = Json::array();
   constexpr int control = 3;
@@ -264,7 +255,7 @@ net::ProcessOptions launch_options(const LaunchInput& input) {
                     {"id", spec.id},
                     {"version", input.version},
                     {"memory", spec.memory / mib}};
-  set("SLUICE_WORKER", dump_json(worker));
+  net::set_variable(options.environment, "SLUICE_WORKER", dump_json(worker));
   options.sandbox = sandbox_of(input);
   return options;
 }

@@ -25,9 +25,6 @@ struct LaunchInput {
 /// Everything but the descriptors: 3 is the control channel, the others follow.
 net::ProcessOptions launch_options(const LaunchInput& input);
 
-/// {errorMessage, errorType}, as callers are told.
-std::string failure_payload(std::string_view type, std::string_view message);
-
 /// Sources whose change restarts a function.
 std::vector<std::string> source_files(const FunctionSpec& spec);
 

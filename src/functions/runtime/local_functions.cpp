@@ -2,15 +2,14 @@
 #include <unordered_map>
 
 #include "sluice/base/codec.hpp"
-#include "sluice/base/json.hpp"
 #include "sluice/base/log.hpp"
 #include "sluice/functions/local.hpp"
 #include "sluice/functions/runtime.hpp"
 #include "sluice/net/stream.hpp"
 #include "sluice/net/timer_wheel.hpp"
 
+#include "functions/runtime/failure.hpp"
 #include "functions/runtime/frame.hpp"
-#include "functions/runtime/launch.hpp"
 #include "functions/runtime/table.hpp"
 
 namespace sluice::functions {
@@ -21,7 +20,6 @@ namespace {
 constexpr std::chrono::minutes default_deadline{10};
 /// A process that died before it got an event is no reason to fail the event; so many of them in a row are.
 constexpr int most_tries = 20;
-constexpr std::size_t stack_bytes = 8192;
 
 Error late(std::string_view slug, std::string detail) {
   Error error = upstream_error(ErrorCode::deadline, std::move(detail));
@@ -279,7 +277,7 @@ class ThreadFunctions final : public LocalFunctions, public ProcessListener {
 };
 
 std::shared_ptr<Pool> ThreadFunctions::find(std::string_view id) const {
-  for (const auto& table : {table_, previous_}) {
+  for (const LocalTable* const table : {table_.get(), previous_.get()}) {
     if (table != nullptr) {
       if (const auto found = table->pools.find(id); found != table->pools.end()) {
         return found->second;
@@ -357,29 +355,12 @@ net::Awaitable<std::optional<Error>> ThreadFunctions::wait_for_process(const Loc
 }
 
 void ThreadFunctions::log_failure(const LocalCall& call, const std::string& payload) const {
-  const Result<Json> parsed = parse_json(payload);
-  if (parsed.has_error() || !parsed.value().is_object()) {
-    return;
-  }
-  const auto text = [&](const char* key) {
-    const auto found = parsed.value().find(key);
-    return found != parsed.value().end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  std::string stack;
-  if (const auto found = parsed.value().find("stackTrace");
-      found != parsed.value().end() && found->is_array()) {
-    for (const Json& line : *found) {
-      if (line.is_string() && stack.size() < stack_bytes) {
-        stack += (stack.empty() ? "" : "\n") + line.get<std::string>();
-      }
-    }
-  }
-  stack = sanitize_utf8(std::string_view(stack).substr(0, stack_bytes));
-  log::error("the function " + std::string(call.function_id) + " failed: " + text("errorMessage"),
+  const Failure failure = read_failure(payload);
+  log::error("the function " + std::string(call.function_id) + " failed: " + failure.message,
              {{"function", call.function_id},
               {"request_id", call.request_id},
-              {"error_type", text("errorType")},
-              {"stack", stack}});
+              {"error_type", failure.type},
+              {"stack", failure.stack}});
 }
 
 Result<LocalAnswer> ThreadFunctions::take_answer(const LocalCall& call, Pool& pool, Channel& channel) {

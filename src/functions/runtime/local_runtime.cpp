@@ -17,12 +17,12 @@
 #include <boost/asio/post.hpp>
 
 #include "sluice/base/codec.hpp"
-#include "sluice/base/json.hpp"
 #include "sluice/base/log.hpp"
 #include "sluice/functions/runtime.hpp"
 #include "sluice/net/process.hpp"
 #include "sluice/net/stream.hpp"
 
+#include "functions/runtime/failure.hpp"
 #include "functions/runtime/frame.hpp"
 #include "functions/runtime/launch.hpp"
 #include "functions/runtime/table.hpp"
@@ -42,12 +42,6 @@ constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
 /// Separates a line of output from the request that it belongs to (docs/worker-protocol.md).
 constexpr char line_mark = '\x1e';
 constexpr std::size_t longest_request_id = 128;
-
-std::string field_of(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>()
-                                                                           : std::string();
-}
 
 /// A process from its start to its end, as the control thread sees it.
 struct Running {
@@ -426,17 +420,10 @@ void Runtime::start_failed(const std::shared_ptr<Pool>& pool, std::uint64_t gene
   if (!pool->start_failed(generation, payload, Clock::real().steady())) {
     return;
   }
-  const Result<Json> parsed = parse_json(payload);
-  const Json failure = parsed.has_value() ? parsed.value() : Json::object();
-  std::string stack;
-  if (failure.is_object() && failure.contains("stackTrace") && failure["stackTrace"].is_array()) {
-    for (const Json& line : failure["stackTrace"]) {
-      stack += line.is_string() ? (stack.empty() ? "" : "\n") + line.get<std::string>() : "";
-    }
-  }
+  const Failure failure = read_failure(payload);
   const std::string& id = pool->spec().id;
-  log::error("the function " + id + " cannot start: " + field_of(failure, "errorMessage"),
-             {{"function", id}, {"error_type", field_of(failure, "errorType")}, {"stack", stack}});
+  log::error("the function " + id + " cannot start: " + failure.message,
+             {{"function", id}, {"error_type", failure.type}, {"stack", failure.stack}});
 }
 
 void Runtime::on_exit(std::uint64_t number, const net::ExitStatus& status) {

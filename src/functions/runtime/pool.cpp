@@ -233,7 +233,7 @@ bool Pool::start_failed(std::uint64_t generation, std::string payload, SteadyTim
     want(lock);  // what failed is mended, perhaps
     return false;
   }
-  ++failures_;
+  ++failures_;  // and once more below: what cannot start is not replaced at once
   back_off(now);
   const bool news = payload != last_failure_;
   last_failure_ = payload;
