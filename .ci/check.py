@@ -334,7 +334,7 @@ STAGES = {
     "sanitized": ("tests under ASan and UBSan", stage_sanitized, ("sanitized-build",)),
     "fuzz": ("fuzzing", stage_fuzz, ("sanitized-build",)),
     "tsan-build": ("building with TSan", stage_tsan_build, ()),
-    "tsan": ("tests of net, client and gateway under TSan", stage_tsan, ("tsan-build",)),
+    "tsan": ("tests of net, client, functions and gateway under TSan", stage_tsan, ("tsan-build",)),
     "arch": ("layers", stage_arch, ()),
     "format": ("format", stage_format, ()),
     "tidy": ("clang-tidy", stage_tidy, ("release",)),
