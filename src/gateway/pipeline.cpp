@@ -26,9 +26,10 @@ OperationMetrics* metrics_of(const http::RequestContext& context) noexcept {
   return static_cast<OperationMetrics*>(const_cast<void*>(context.record.metrics));
 }
 
-/// What a request holds on to: its snapshot, and its body where a limit watches it.
+/// What a request holds on to: its snapshot with its credentials, and its body where a limit watches it.
 struct Pinned {
   std::shared_ptr<const Snapshot> snapshot{};
+  std::shared_ptr<client::cloud::Credentials> credentials{};
   std::unique_ptr<http::BodySource> body{};
 };
 
@@ -64,12 +65,13 @@ class PhasedPipeline final : public Pipeline {
   PhasedPipeline(net::Worker& worker, WorkerServices services, std::shared_ptr<const Snapshot> snapshot,
                  AccessLogSink access_log)
       : worker_(worker), services_(services), access_log_(std::move(access_log)) {
-    PhasedPipeline::use(std::move(snapshot));
+    PhasedPipeline::use(std::move(snapshot), nullptr);
   }
 
-  void use(std::shared_ptr<const Snapshot> snapshot) override {
+  void use(std::shared_ptr<const Snapshot> snapshot,
+           std::shared_ptr<client::cloud::Credentials> credentials) override {
     snapshot_ = snapshot.get();
-    pinned_ = std::make_shared<const Pinned>(std::move(snapshot));
+    pinned_ = std::make_shared<const Pinned>(std::move(snapshot), std::move(credentials));
   }
 
   /// The order of spec.md section 5, a line a phase. A phase that has answered returns true and ends the
@@ -234,6 +236,7 @@ class PhasedPipeline final : public Pipeline {
     }
     auto pinned = std::make_shared<Pinned>();
     pinned->snapshot = pinned_->snapshot;
+    pinned->credentials = pinned_->credentials;
     pinned->body = bound_request_body(*visit.request.body, *limit);
     visit.request.body = pinned->body.get();
     visit.context.pinned = std::move(pinned);
@@ -260,7 +263,11 @@ class PhasedPipeline final : public Pipeline {
     if (context.trace_parent.empty()) {
       find_traceparent(context.trace_parent, visit.request.headers);
     }
-    Exchange exchange{visit.request, context, plan.info, services_, {}, nullptr, std::nullopt, std::nullopt};
+    client::cloud::Credentials* const credentials = pinned_->credentials.get();
+    WorkerServices services{services_.http_client,
+                            credentials != nullptr ? *credentials : services_.credentials,
+                            services_.local_functions};
+    Exchange exchange{visit.request, context, plan.info, services, {}, nullptr, std::nullopt, std::nullopt};
     exchange.deadline = context.started + visit.gateway->settings().timeout;
     if (plan.needs_values) {
       exchange.values =

@@ -115,6 +115,7 @@ class Daemon final : public AdminBackend {
   std::unique_ptr<net::ConnectionLimit> limit_;
   std::unique_ptr<net::Worker> control_;
   std::unique_ptr<client::cloud::CredentialStore> accounts_;
+  std::shared_ptr<const client::cloud::AccountSet> account_set_;  ///< those in force
   std::unique_ptr<TokenServer> token_server_;
   std::unique_ptr<ListenerSet> listeners_;
   std::unique_ptr<AdminServer> admin_;
@@ -142,6 +143,7 @@ std::shared_ptr<const RuntimeState> Daemon::make_state() const {
   state->snapshot = loaded_.snapshot;
   state->tls = loaded_.tls;
   state->functions = functions_;
+  state->accounts = account_set_;
   state->client = make_client_settings(loaded_.config);
   state->limits = loaded_.config.limits.server;
   state->access_log = loaded_.config.log.access;
@@ -276,7 +278,7 @@ void Daemon::watch_functions() {
 }
 
 void Daemon::configure_accounts() {
-  accounts_->configure(make_store_settings(loaded_.config));
+  account_set_ = accounts_->configure(make_store_settings(loaded_.config));
   if (!loaded_.config.service_accounts.empty()) {
     if (const Result<void> open = token_server_->open(); open.has_error()) {
       log::error("no token endpoint for functions and containers that run here",

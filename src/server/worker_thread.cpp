@@ -61,6 +61,7 @@ WorkerThread::WorkerThread(std::size_t index, std::shared_ptr<const RuntimeState
       limit_(limit),
       metrics_(metrics),
       client_(client::make_http_client(worker_, state_->client)),
+      accounts_(accounts),
       credentials_(accounts.credentials(worker_)),
       local_functions_(functions::make_local_functions(worker_, *credentials_, state_->functions)),
       pipeline_(gateway::make_pipeline(
@@ -73,6 +74,7 @@ WorkerThread::WorkerThread(std::size_t index, std::shared_ptr<const RuntimeState
       limits_(state_->limits),
       shared_{worker_, *pipeline_, &limits_},
       work_(worker_.executor()) {
+  pipeline_->use(state_->snapshot, accounts_.credentials(worker_, state_->accounts));
   if (state_->access_log) {
     access_log_ = gateway::make_access_log(log::writer(), index);
   }
@@ -109,7 +111,7 @@ void WorkerThread::join() {
 void WorkerThread::use(std::shared_ptr<const RuntimeState> state) {
   state_ = std::move(state);
   limits_ = state_->limits;
-  pipeline_->use(state_->snapshot);
+  pipeline_->use(state_->snapshot, accounts_.credentials(worker_, state_->accounts));
   client_->configure(state_->client);
   local_functions_->use(state_->functions);
   access_log_ = state_->access_log ? gateway::make_access_log(log::writer(), worker_.index())

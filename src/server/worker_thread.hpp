@@ -30,6 +30,7 @@ struct RuntimeState {
   std::shared_ptr<const gateway::Snapshot> snapshot;
   std::shared_ptr<const net::TlsServerContext> tls;  ///< nullptr: no certificates
   std::shared_ptr<const functions::LocalTable> functions;
+  std::shared_ptr<const client::cloud::AccountSet> accounts;
   client::ClientSettings client;
   http::ServerLimits limits;
   bool access_log = true;
@@ -91,7 +92,8 @@ class WorkerThread {
   DaemonMetrics& metrics_;
   gateway::AccessLogSink access_log_;
   std::unique_ptr<client::HttpClient> client_;
-  std::unique_ptr<client::cloud::Credentials> credentials_;
+  client::cloud::CredentialStore& accounts_;
+  std::unique_ptr<client::cloud::Credentials> credentials_;  ///< those in force, for functions that run here
   std::unique_ptr<functions::LocalFunctions> local_functions_;
   std::unique_ptr<gateway::Pipeline> pipeline_;
   http::ServerLimits limits_;

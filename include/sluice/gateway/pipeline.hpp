@@ -17,8 +17,9 @@ using AccessLogSink = std::function<void(const http::Request& request, const htt
 class Pipeline : public http::Handler {
  public:
   /// Makes requests that start from now on use this snapshot; those in flight keep theirs. On the worker's
-  /// thread.
-  virtual void use(std::shared_ptr<const Snapshot> snapshot) = 0;
+  /// thread. `credentials` are those of that version; nullptr: those of the services.
+  virtual void use(std::shared_ptr<const Snapshot> snapshot,
+                   std::shared_ptr<client::cloud::Credentials> credentials = nullptr) = 0;
 };
 
 std::unique_ptr<Pipeline> make_pipeline(net::Worker& worker, WorkerServices services,

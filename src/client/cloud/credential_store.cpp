@@ -28,6 +28,14 @@ constexpr std::chrono::seconds longest_backoff{30};
 constexpr std::chrono::seconds last_moments{1};
 /// What `expires_in` says of a token that nobody knows the end of.
 constexpr std::chrono::hours unknown_life{1};
+/// After a token that a service refused was replaced, the next one is not replaced for this long, doubling
+/// while that does not help: a refusal may well mean that a role is missing.
+constexpr std::chrono::seconds first_replacement_pause{5};
+constexpr std::chrono::minutes longest_replacement_pause{5};
+/// Refusals that are further apart have nothing to do with one another.
+constexpr std::chrono::minutes replacement_memory{15};
+/// How long an account that is gone serves processes of an earlier configuration; as long as a request lasts.
+constexpr std::chrono::minutes gone_account_life{10};
 
 /// A token in force. Immutable, shared by threads.
 struct CurrentToken {
@@ -46,9 +54,11 @@ struct Waiting {
 
 /// An account. The first part is for all threads, the second for the store's.
 struct Account {
-  explicit Account(AccountSettings its_settings) : settings(std::move(its_settings)) {}
+  Account(AccountSettings its_settings, ExchangeSettings its_exchange)
+      : settings(std::move(its_settings)), exchange(std::move(its_exchange)) {}
 
   const AccountSettings settings;
+  const ExchangeSettings exchange;
 
   [[nodiscard]] std::shared_ptr<const CurrentToken> current() const {
     const std::lock_guard lock(mutex);
@@ -69,16 +79,23 @@ struct Account {
   // The store's thread:
   bool kept_fresh = false;  ///< its loop runs
   bool exchanging = false;
-  bool retired = false;  ///< no part of the configuration any more
+  bool retired = false;  ///< no part of the configuration any more: its tokens are not renewed
   net::CancelToken cancel;
   std::vector<std::shared_ptr<Waiting>> waiting;
-  unsigned failures = 0;     ///< in a row
-  SteadyTime not_before{};   ///< of the next exchange
+  unsigned failures = 0;      ///< in a row
+  SteadyTime not_before{};    ///< of the next exchange
+  unsigned replacements = 0;  ///< of refused tokens, lately
+  SteadyTime replaced_at{};   ///< the last of them
+  Duration replacement_pause{};
   std::string last_failure;  ///< detail
   std::optional<std::chrono::seconds> told_clock_ahead;
 };
 
 using Accounts = std::map<std::string, std::shared_ptr<Account>, std::less<>>;
+
+struct Set final : AccountSet {
+  Accounts accounts;
+};
 
 bool is_valid(const CurrentToken& token, SteadyTime now) {
   return !token.ends || now < *token.ends;
@@ -99,16 +116,17 @@ class Store final : public CredentialStore {
   Store(net::Worker& home, const Clock& clock) : home_(home), clock_(clock) {}
   ~Store() override { stop(); }
 
-  void configure(StoreSettings settings) override;
+  std::shared_ptr<const AccountSet> configure(StoreSettings settings) override;
   void stop() override;
   [[nodiscard]] Counts counts() const override;
-  std::unique_ptr<Credentials> credentials(net::Worker& worker) override;
+  std::unique_ptr<Credentials> credentials(net::Worker& worker,
+                                           std::shared_ptr<const AccountSet> accounts) override;
 
   // For the workers' views, from any thread:
   [[nodiscard]] std::uint64_t generation() const noexcept {
     return generation_.load(std::memory_order_acquire);
   }
-  [[nodiscard]] std::shared_ptr<const Accounts> accounts() const {
+  [[nodiscard]] std::shared_ptr<const Set> accounts() const {
     const std::lock_guard lock(mutex_);
     return accounts_;
   }
@@ -118,9 +136,18 @@ class Store final : public CredentialStore {
       serve(account, waiting);
     });
   }
+  /// `waiting` may be nullptr.
+  void replace(std::shared_ptr<Account> account, std::string refused, std::shared_ptr<Waiting> waiting) {
+    net::asio::post(home_.executor(),
+                    [this, account = std::move(account), refused = std::move(refused),
+                     waiting = std::move(waiting)] { serve_refused(account, refused, waiting); });
+  }
 
  private:
   void serve(const std::shared_ptr<Account>& account, const std::shared_ptr<Waiting>& waiting);
+  void serve_refused(const std::shared_ptr<Account>& account, const std::string& refused,
+                     const std::shared_ptr<Waiting>& waiting);
+  void begin_exchange(const std::shared_ptr<Account>& account);
   static net::Awaitable<void> keep_fresh(Store& self, std::shared_ptr<Account> account);
   net::Awaitable<Result<IssuedToken>> exchange(Account& account);
   Duration take(Account& account, IssuedToken token);
@@ -132,10 +159,10 @@ class Store final : public CredentialStore {
   net::Worker& home_;
   const Clock& clock_;
   StoreSettings settings_;
-  ExchangeSettings exchange_;
   std::unique_ptr<HttpClient> client_;
   mutable std::mutex mutex_;
-  std::shared_ptr<const Accounts> accounts_ = std::make_shared<const Accounts>();
+  std::shared_ptr<const Set> accounts_ = std::make_shared<const Set>();
+  std::vector<std::weak_ptr<Account>> retired_;
   std::atomic<std::uint64_t> generation_{1};
   std::atomic<std::uint64_t> exchanged_{0};
   std::atomic<std::uint64_t> failed_{0};
@@ -144,49 +171,57 @@ class Store final : public CredentialStore {
 
 // ---- the store's thread
 
-void Store::configure(StoreSettings settings) {
-  const auto before = accounts();
-  auto after = std::make_shared<Accounts>();
+std::shared_ptr<const AccountSet> Store::configure(StoreSettings settings) {
+  const auto old_set = accounts();
+  const Accounts& before = old_set->accounts;
+  auto set = std::make_shared<Set>();
+  Accounts& after = set->accounts;
+  const ExchangeSettings exchange{settings.iam, settings.metadata, settings.exchange_timeout};
   const bool same_iam = settings.iam.origin == settings_.iam.origin &&
                         settings.iam.path_and_query == settings_.iam.path_and_query;
   const bool same_metadata = settings.metadata.origin == settings_.metadata.origin &&
                              settings.metadata.path_and_query == settings_.metadata.path_and_query;
   for (const AccountSettings& one : settings.accounts) {
-    const auto known = before->find(one.id);
+    const auto known = before.find(one.id);
     const bool same_way = one.source == TokenSource::authorized_key ? same_iam
                           : one.source == TokenSource::metadata     ? same_metadata
                                                                     : true;
-    if (known != before->end() && same_way && known->second->settings == one) {
-      after->emplace(one.id, known->second);
+    if (known != before.end() && same_way && known->second->settings == one &&
+        known->second->exchange.timeout == exchange.timeout) {
+      after.emplace(one.id, known->second);
       continue;
     }
-    auto account = std::make_shared<Account>(one);
+    auto account = std::make_shared<Account>(one, exchange);
     if (one.source == TokenSource::token) {
       account->publish(std::make_shared<const CurrentToken>(CurrentToken{one.token, std::nullopt}));
     }
-    after->emplace(one.id, std::move(account));
+    after.emplace(one.id, std::move(account));
   }
-  for (const auto& [id, account] : *before) {
-    const auto kept = after->find(id);
-    if (kept == after->end() || kept->second != account) {
+  std::erase_if(retired_, [](const std::weak_ptr<Account>& account) { return account.expired(); });
+  for (const auto& [id, account] : before) {
+    const auto kept = after.find(id);
+    if (kept == after.end() || kept->second != account) {
       account->retired = true;
-      account->cancel.cancel(net::CancelReason::drain);
+      retired_.push_back(account);
+      if (account->waiting.empty()) {
+        account->cancel.cancel(net::CancelReason::drain);
+      }
     }
   }
   settings_ = std::move(settings);
-  exchange_ = {settings_.iam, settings_.metadata, settings_.exchange_timeout};
   ClientSettings client = settings_.client;
   client.idle_timeout = std::min<Duration>(client.idle_timeout, std::chrono::seconds(10));
   if (client_) {
     client_->configure(std::move(client));
-  } else if (!after->empty()) {
+  } else if (!after.empty()) {
     client_ = make_http_client(home_, std::move(client));
   }
   {
     const std::lock_guard lock(mutex_);
-    accounts_ = std::move(after);
+    accounts_ = set;
   }
   generation_.fetch_add(1, std::memory_order_release);
+  return set;
 }
 
 void Store::stop() {
@@ -194,9 +229,17 @@ void Store::stop() {
     return;
   }
   stopped_ = true;
-  for (const auto& [id, account] : *accounts()) {
-    account->retired = true;
-    account->cancel.cancel(net::CancelReason::drain);
+  const auto end = [](Account& account) {
+    account.retired = true;
+    account.cancel.cancel(net::CancelReason::drain);
+  };
+  for (const auto& [id, account] : accounts()->accounts) {
+    end(*account);
+  }
+  for (const std::weak_ptr<Account>& one : retired_) {
+    if (const auto account = one.lock()) {
+      end(*account);
+    }
   }
   if (client_) {
     client_->close_idle();
@@ -207,11 +250,12 @@ CredentialStore::Counts Store::counts() const {
   Counts counts;
   counts.exchanged = exchanged_.load(std::memory_order_relaxed);
   counts.failed = failed_.load(std::memory_order_relaxed);
-  const auto all = accounts();
-  counts.accounts = all->size();
+  const auto set = accounts();
+  const Accounts& all = set->accounts;
+  counts.accounts = all.size();
   const SteadyTime now = clock_.steady();
   counts.valid =
-      static_cast<std::size_t>(std::count_if(all->begin(), all->end(), [&](const Accounts::value_type& one) {
+      static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const Accounts::value_type& one) {
         const auto token = one.second->current();
         return token != nullptr && is_valid(*token, now);
       }));
@@ -238,6 +282,51 @@ void Store::serve(const std::shared_ptr<Account>& account, const std::shared_ptr
     return;
   }
   account->waiting.push_back(waiting);
+  begin_exchange(account);
+}
+
+/// A service refused a token that should hold.
+void Store::serve_refused(const std::shared_ptr<Account>& account, const std::string& refused,
+                          const std::shared_ptr<Waiting>& waiting) {
+  const SteadyTime now = clock_.steady();
+  const auto token = account->current();
+  const TokenSource source = account->settings.source;
+  const bool renewable = source == TokenSource::authorized_key || source == TokenSource::metadata;
+  const auto done = [&] {
+    if (waiting != nullptr) {
+      answer(waiting, std::nullopt);
+    }
+  };
+  if (stopped_ || !renewable || token == nullptr || token->value != refused) {
+    done();
+    return;
+  }
+  if (!account->exchanging) {
+    if (now < account->not_before || now < account->replaced_at + account->replacement_pause) {
+      done();
+      return;
+    }
+    if (now > account->replaced_at + replacement_memory) {
+      account->replacements = 0;
+    }
+    account->replacement_pause =
+        account->replacements == 0
+            ? Duration(first_replacement_pause)
+            : std::min<Duration>(account->replacement_pause * 2, longest_replacement_pause);
+    ++account->replacements;
+    account->replaced_at = now;
+    log::warning("a service refused the IAM token: a new one is taken",
+                 {{"service_account", account->settings.id}, {"lately", account->replacements}});
+  }
+  if (waiting != nullptr) {
+    account->waiting.push_back(waiting);
+  }
+  if (!account->exchanging) {
+    begin_exchange(account);
+  }
+}
+
+void Store::begin_exchange(const std::shared_ptr<Account>& account) {
   account->exchanging = true;
   if (!account->kept_fresh) {
     account->kept_fresh = true;
@@ -249,11 +338,19 @@ void Store::serve(const std::shared_ptr<Account>& account, const std::shared_ptr
 }
 
 /// Takes a first token, and a new one well before it ends; ends when there is none any more, or when the
-/// account is no part of the configuration.
+/// account is no part of the configuration and nobody waits.
 net::Awaitable<void> Store::keep_fresh(Store& self, std::shared_ptr<Account> account) {
-  while (!account->retired) {
+  for (;;) {
     account->exchanging = true;
     Result<IssuedToken> token = co_await self.exchange(*account);
+    if (!token && account->retired && account->cancel.cancelled()) {
+      // A renewal that was given up; a request of the account's own time may have come meanwhile.
+      if (self.stopped_ || account->waiting.empty()) {
+        break;
+      }
+      account->cancel.reset();
+      continue;
+    }
     account->exchanging = false;
     Duration pause{};
     if (token) {
@@ -273,26 +370,23 @@ net::Awaitable<void> Store::keep_fresh(Store& self, std::shared_ptr<Account> acc
     }
     account->cancel.reset();
     co_await self.home_.wheel().sleep(pause, &account->cancel);
-    if (!account->retired) {
-      account->cancel.reset();
-    }
-    if (self.stopped_) {
+    if (self.stopped_ || (account->retired && account->waiting.empty())) {
       break;
     }
+    account->cancel.reset();
   }
   account->kept_fresh = false;
   account->exchanging = false;
-  answer(*account, unavailable("the service account " + account->settings.id +
-                               " is no part of the configuration any more"));
+  answer(*account, unavailable("the daemon is stopping"));
 }
 
 net::Awaitable<Result<IssuedToken>> Store::exchange(Account& account) {
   switch (account.settings.source) {
     case TokenSource::authorized_key:
-      co_return co_await exchange_key(*account.settings.key, exchange_, *client_, home_, clock_,
+      co_return co_await exchange_key(*account.settings.key, account.exchange, *client_, home_, clock_,
                                       account.cancel);
     case TokenSource::metadata:
-      co_return co_await ask_metadata(account.settings.id, exchange_, *client_, home_, clock_,
+      co_return co_await ask_metadata(account.settings.id, account.exchange, *client_, home_, clock_,
                                       account.cancel);
     case TokenSource::token:
     case TokenSource::none:
@@ -327,17 +421,13 @@ void Store::tell_clock(Account& account, const std::optional<std::chrono::second
   if (ahead && !account.told_clock_ahead) {
     log::warning("this machine's clock differs from that of the IAM service: set it right (NTP)",
                  {{"service_account", account.settings.id},
-                  {"endpoint", settings_.iam.authority},
+                  {"endpoint", account.exchange.iam.authority},
                   {"seconds_ahead", ahead->count()}});
   }
   account.told_clock_ahead = ahead;
 }
 
 void Store::fail(Account& account, const Error& error) {
-  if (account.retired) {
-    account.last_failure = "the service account " + account.settings.id + " was reconfigured meanwhile";
-    return;
-  }
   failed_.fetch_add(1, std::memory_order_relaxed);
   ++account.failures;
   account.last_failure = error.detail;
@@ -371,7 +461,12 @@ void Store::answer(const std::shared_ptr<Waiting>& waiting, const std::optional<
 
 class View final : public Credentials {
  public:
-  View(Store& store, net::Worker& worker) : store_(store), worker_(worker) {}
+  View(Store& store, net::Worker& worker, const std::shared_ptr<const Set>& accounts)
+      : store_(store), worker_(worker), follows_(accounts == nullptr) {
+    if (!follows_) {
+      take(*accounts);
+    }
+  }
 
   net::Awaitable<Result<IamToken>> iam_token(std::string_view account, std::optional<SteadyTime> deadline,
                                              net::CancelToken* cancel) override;
@@ -379,6 +474,14 @@ class View final : public Credentials {
     Entry* const entry = find(account);
     return entry == nullptr ? std::nullopt : valid(*entry);
   }
+  void refuse_token(std::string_view account, std::string_view refused) override {
+    if (const Entry* const entry = find(account)) {
+      store_.replace(entry->account, std::string(refused), nullptr);
+    }
+  }
+  net::Awaitable<std::optional<IamToken>> replace_token(std::string_view account, std::string_view refused,
+                                                        std::optional<SteadyTime> deadline,
+                                                        net::CancelToken* cancel) override;
   const StaticKey* static_key(std::string_view account) override {
     const Entry* const entry = find(account);
     return entry != nullptr && entry->account->settings.static_key ? &*entry->account->settings.static_key
@@ -398,23 +501,45 @@ class View final : public Credentials {
     std::shared_ptr<Account> account;
     std::uint64_t version = 0;
     std::shared_ptr<const CurrentToken> token;
+    std::optional<SteadyTime> gone{};  ///< when it was seen to be no part of the configuration any more
   };
 
+  void take(const Set& accounts);
   Entry* find(std::string_view account);
   std::optional<IamToken> valid(Entry& entry);
+  /// Until the store has an answer: true; false when the time is over.
+  net::Awaitable<bool> wait(std::shared_ptr<Waiting> waiting, std::optional<SteadyTime> deadline,
+                            net::CancelToken* cancel);
+  [[nodiscard]] std::optional<IamToken> current(const Account& account) const;
 
   Store& store_;
   net::Worker& worker_;
+  const bool follows_;
   std::uint64_t generation_ = 0;
   std::map<std::string, Entry, std::less<>> entries_;
 };
 
+void View::take(const Set& accounts) {
+  const SteadyTime now = store_.clock().steady();
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const bool gone = !accounts.accounts.contains(entry->first);
+    entry->second.gone = gone ? std::optional(entry->second.gone.value_or(now)) : std::nullopt;
+    const bool over = gone && now - *entry->second.gone > gone_account_life;
+    entry = over ? entries_.erase(entry) : std::next(entry);
+  }
+  for (const auto& [id, one] : accounts.accounts) {
+    Entry& entry = entries_[id];
+    if (entry.account != one) {
+      entry = Entry{one, 0, nullptr};
+    }
+  }
+}
+
 View::Entry* View::find(std::string_view account) {
-  if (const std::uint64_t now = store_.generation(); now != generation_) {
-    generation_ = now;
-    entries_.clear();
-    for (const auto& [id, one] : *store_.accounts()) {
-      entries_.emplace(id, Entry{one, 0, nullptr});
+  if (follows_) {
+    if (const std::uint64_t now = store_.generation(); now != generation_) {
+      generation_ = now;
+      take(*store_.accounts());
     }
   }
   const auto found = entries_.find(account);
@@ -447,10 +572,47 @@ net::Awaitable<Result<IamToken>> View::iam_token(std::string_view account, std::
   if (auto token = valid(*entry)) {
     co_return std::move(*token);
   }
-  // Longer than any exchange; nobody waits forever even where no deadline is given.
-  constexpr std::chrono::minutes longest_wait{5};
   const std::shared_ptr<Account> home = entry->account;
   const auto waiting = std::make_shared<Waiting>(worker_.executor());
+  store_.ask(home, waiting);
+  const bool answered = co_await wait(waiting, deadline, cancel);
+  if (!answered) {
+    co_return upstream_error(ErrorCode::deadline, "no IAM token for the service account " +
+                                                      home->settings.id + " in the time of the request");
+  }
+  if (waiting->failed) {
+    co_return *waiting->failed;
+  }
+  if (auto token = current(*home)) {
+    co_return std::move(*token);
+  }
+  co_return upstream_error(ErrorCode::cancelled, "nobody waits for the IAM token any more");
+}
+
+net::Awaitable<std::optional<IamToken>> View::replace_token(std::string_view account,
+                                                            std::string_view refused,
+                                                            std::optional<SteadyTime> deadline,
+                                                            net::CancelToken* cancel) {
+  const Entry* const entry = find(account);
+  if (entry == nullptr) {
+    co_return std::nullopt;
+  }
+  const std::string old(refused);
+  const std::shared_ptr<Account> home = entry->account;
+  const auto waiting = std::make_shared<Waiting>(worker_.executor());
+  store_.replace(home, old, waiting);
+  const bool answered = co_await wait(waiting, deadline, cancel);
+  std::optional<IamToken> token = answered ? current(*home) : std::nullopt;
+  if (token && token->value == old) {
+    token.reset();
+  }
+  co_return token;
+}
+
+net::Awaitable<bool> View::wait(std::shared_ptr<Waiting> waiting, std::optional<SteadyTime> deadline,
+                                net::CancelToken* cancel) {
+  // Longer than any exchange; nobody waits forever even where no deadline is given.
+  constexpr std::chrono::minutes longest_wait{5};
   std::optional<net::CancelHook> hook;
   if (cancel != nullptr) {
     hook.emplace(
@@ -460,28 +622,24 @@ net::Awaitable<Result<IamToken>> View::iam_token(std::string_view account, std::
         },
         &waiting->wake);
   }
-  store_.ask(home, waiting);
   const SteadyTime now = store_.clock().steady();
   const Duration time = deadline ? std::min<Duration>(*deadline - now, longest_wait) : longest_wait;
   const bool slept = co_await worker_.wheel().sleep(std::max(time, Duration(0)), &waiting->wake);
-  hook.reset();
-  if (slept) {
-    co_return upstream_error(ErrorCode::deadline, "no IAM token for the service account " +
-                                                      home->settings.id + " in the time of the request");
-  }
-  if (waiting->failed) {
-    co_return *waiting->failed;
-  }
-  const auto token = home->current();
-  const SteadyTime then = store_.clock().steady();
-  if (token == nullptr || !is_valid(*token, then)) {
-    co_return upstream_error(ErrorCode::cancelled, "nobody waits for the IAM token any more");
-  }
-  co_return IamToken{token->value, token->ends ? *token->ends - then : Duration(unknown_life)};
+  co_return !slept;
 }
 
-std::unique_ptr<Credentials> Store::credentials(net::Worker& worker) {
-  return std::make_unique<View>(*this, worker);
+std::optional<IamToken> View::current(const Account& account) const {
+  const auto token = account.current();
+  const SteadyTime now = store_.clock().steady();
+  if (token == nullptr || !is_valid(*token, now)) {
+    return std::nullopt;
+  }
+  return IamToken{token->value, token->ends ? *token->ends - now : Duration(unknown_life)};
+}
+
+std::unique_ptr<Credentials> Store::credentials(net::Worker& worker,
+                                                std::shared_ptr<const AccountSet> accounts) {
+  return std::make_unique<View>(*this, worker, std::dynamic_pointer_cast<const Set>(std::move(accounts)));
 }
 
 }  // namespace

@@ -38,12 +38,14 @@ class CloudFunction final : public gateway::Integration {
     // A function runs to its end even where its client has gone: the exchange's own token is not heeded.
     const std::optional<SteadyTime> until = call_deadline(exchange);
     CallDeadline deadline(exchange.context.worker, until);
+    std::string token;
     if (!account_.empty()) {
-      const Result<void> token =
+      Result<std::string> added =
           co_await add_token(exchange, account_, until, &deadline.token(), prepared->headers);
-      if (!token) {
-        co_return call_failed(deadline.explain(token.error()));
+      if (!added) {
+        co_return call_failed(deadline.explain(std::move(added).error()));
       }
+      token = std::move(*added);
     }
     client::CallOptions options;
     options.connect_timeout = connect_timeout_;
@@ -54,6 +56,7 @@ class CloudFunction final : public gateway::Integration {
     if (!response) {
       co_return call_failed(deadline.explain(response.error()));
     }
+    note_refusal(exchange, account_, token, response->status);
     Result<std::string> answer = std::string();
     if (auto* source = std::get_if<std::unique_ptr<http::BodySource>>(&response->body)) {
       answer = co_await http::read_all(**source, answer_limit_);

@@ -80,15 +80,22 @@ Error account_not_configured(std::string_view id) {
   return error;
 }
 
-net::Awaitable<Result<void>> add_token(gateway::Exchange& exchange, const std::string& account,
-                                       std::optional<SteadyTime> deadline, net::CancelToken* cancel,
-                                       http::Headers& headers) {
+net::Awaitable<Result<std::string>> add_token(gateway::Exchange& exchange, const std::string& account,
+                                              std::optional<SteadyTime> deadline, net::CancelToken* cancel,
+                                              http::Headers& headers) {
   Result<std::string> token = co_await exchange.services.credentials.token(account, deadline, cancel);
   if (!token) {
     co_return std::move(token).error();
   }
   headers.set(http::FieldId::authorization, "Bearer " + *token);
-  co_return Result<void>();
+  co_return std::move(*token);
+}
+
+void note_refusal(gateway::Exchange& exchange, const std::string& account, std::string_view token,
+                  int status) {
+  if ((status == 401 || status == 403) && !account.empty()) {
+    exchange.services.credentials.refuse_token(account, token);
+  }
 }
 
 void add_token_note(const std::string& account, http::Headers& headers) {

@@ -28,10 +28,15 @@ void warn_anonymous(gateway::BuildContext& context, const spec::Node& at, std::s
 /// 502 under `serve --spec`: names the key to add.
 Error account_not_configured(std::string_view id);
 
-/// Puts `Authorization: Bearer TOKEN` in place of any other. Errors: those of Credentials::token().
-net::Awaitable<Result<void>> add_token(gateway::Exchange& exchange, const std::string& account,
-                                       std::optional<SteadyTime> deadline, net::CancelToken* cancel,
-                                       http::Headers& headers);
+/// Puts `Authorization: Bearer TOKEN` in place of any other, and gives the token. Errors: those of
+/// Credentials::token().
+net::Awaitable<Result<std::string>> add_token(gateway::Exchange& exchange, const std::string& account,
+                                              std::optional<SteadyTime> deadline, net::CancelToken* cancel,
+                                              http::Headers& headers);
+/// Looks at the status that a call with `token` got: where the token was not taken, the next calls get
+/// another one. The call itself is not repeated: what is behind may have seen to it.
+void note_refusal(gateway::Exchange& exchange, const std::string& account, std::string_view token,
+                  int status);
 /// What `explain` shows in its place.
 void add_token_note(const std::string& account, http::Headers& headers);
 

@@ -72,15 +72,17 @@ class Http final : public gateway::Integration {
     if (Result<void> prepared = prepare(exchange, request); !prepared) {
       co_return std::move(prepared).error();
     }
+    std::string token;
     if (!account_.empty()) {
       if (!account_known_) {
         co_return account_not_configured(account_);
       }
-      Result<void> token = co_await add_token(exchange, account_, exchange.deadline, &exchange.context.cancel,
-                                              request.headers);
-      if (!token) {
-        co_return std::move(token).error();
+      Result<std::string> added = co_await add_token(exchange, account_, exchange.deadline,
+                                                     &exchange.context.cancel, request.headers);
+      if (!added) {
+        co_return std::move(added).error();
       }
+      token = std::move(*added);
     }
     if (exchange.buffered_body) {
       request.body = std::move(*exchange.buffered_body);
@@ -95,6 +97,7 @@ class Http final : public gateway::Integration {
     options.public_addresses_only = public_addresses_only_;
     Result<http::Response> response = co_await exchange.services.http_client.send(request, options);
     if (response) {
+      note_refusal(exchange, account_, token, response->status);
       pass(exchange.request, request, *response);
     }
     co_return response;

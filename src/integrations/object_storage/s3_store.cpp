@@ -37,6 +37,18 @@ bool has_dot_segment(std::string_view key) {
   }
 }
 
+/// What the store says in place of an object.
+struct S3Error {
+  std::string code;
+  std::string text;  ///< for the log
+};
+
+/// Whether another token could bring another answer. A 403 without a code is that of HEAD.
+bool may_be_the_token(int status, std::string_view code) {
+  return status == 401 || status == 403 ||
+         (status == 400 && (code == "ExpiredToken" || code == "InvalidToken"));
+}
+
 struct S3Settings {
   std::string bucket;
   std::string account;  ///< empty: anonymous
@@ -70,8 +82,12 @@ class S3Store final : public ObjectStore {
   }
   [[nodiscard]] cloud::SigningScope scope() const { return {"s3", settings_.endpoint.region}; }
   [[nodiscard]] client::ClientRequest prepare(const ObjectRequest& request) const;
-  net::Awaitable<Result<void>> authorize(client::ClientRequest& request, gateway::Exchange& exchange) const;
-  net::Awaitable<std::string> error_text(http::Response& response, gateway::Exchange& exchange) const;
+  /// Gives the IAM token that it has put into `request`; empty: it is signed, or anonymous.
+  net::Awaitable<Result<std::string>> authorize(client::ClientRequest& request,
+                                                gateway::Exchange& exchange) const;
+  net::Awaitable<S3Error> error_of(http::Response& response, gateway::Exchange& exchange) const;
+  net::Awaitable<Result<http::Response>> send(const ObjectRequest& request, gateway::Exchange& exchange,
+                                              std::string& token) const;
   static http::Response kept(http::Response response);
 
   S3Settings settings_;
@@ -93,10 +109,10 @@ client::ClientRequest S3Store::prepare(const ObjectRequest& request) const {
   return out;
 }
 
-net::Awaitable<Result<void>> S3Store::authorize(client::ClientRequest& request,
-                                                gateway::Exchange& exchange) const {
+net::Awaitable<Result<std::string>> S3Store::authorize(client::ClientRequest& request,
+                                                       gateway::Exchange& exchange) const {
   if (settings_.account.empty()) {
-    co_return Result<void>();
+    co_return std::string();
   }
   cloud::Credentials& credentials = exchange.services.credentials;
   if (credentials.prefers_static_key(settings_.account)) {
@@ -104,11 +120,11 @@ net::Awaitable<Result<void>> S3Store::authorize(client::ClientRequest& request,
       const cloud::SigningInput input{request.method, request.path_and_query, {}, cloud::empty_payload_hash};
       cloud::sign_headers(input, scope(), cloud::SigningRules::s3(), *key, Clock::real().system(),
                           request.headers);
-      co_return Result<void>();
+      co_return std::string();
     }
   }
-  Result<void> added = co_await add_token(exchange, settings_.account, exchange.deadline,
-                                          &exchange.context.cancel, request.headers);
+  Result<std::string> added = co_await add_token(exchange, settings_.account, exchange.deadline,
+                                                 &exchange.context.cancel, request.headers);
   co_return added;
 }
 
@@ -125,8 +141,8 @@ http::Response S3Store::kept(http::Response response) {
   return response;
 }
 
-/// Code and message of the error's document, for the log.
-net::Awaitable<std::string> S3Store::error_text(http::Response& response, gateway::Exchange& exchange) const {
+/// Reads the error's document.
+net::Awaitable<S3Error> S3Store::error_of(http::Response& response, gateway::Exchange& exchange) const {
   std::string document;
   if (auto* bytes = std::get_if<std::string>(&response.body)) {
     document = std::move(*bytes);
@@ -143,8 +159,27 @@ net::Awaitable<std::string> S3Store::error_text(http::Response& response, gatewa
     source->reset();
   }
   response.body = std::monostate();
-  co_return describe_s3_error(response.status, document) + " (bucket " + sanitize_utf8(settings_.bucket) +
-      ")";
+  S3Error error{xml_element_text(document, "Code"), describe_s3_error(response.status, document)};
+  error.text += " (bucket " + sanitize_utf8(settings_.bucket) + ")";
+  co_return error;
+}
+
+/// One call, whatever its answer.
+net::Awaitable<Result<http::Response>> S3Store::send(const ObjectRequest& request,
+                                                     gateway::Exchange& exchange, std::string& token) const {
+  client::ClientRequest call = prepare(request);
+  Result<std::string> authorized = co_await authorize(call, exchange);
+  if (!authorized) {
+    co_return std::move(authorized).error();
+  }
+  token = std::move(*authorized);
+  client::CallOptions options;
+  options.connect_timeout = settings_.connect_timeout;
+  options.read_timeout = settings_.read_timeout;
+  options.head_deadline = exchange.deadline;
+  options.cancel = &exchange.context.cancel;
+  Result<http::Response> response = co_await exchange.services.http_client.send(call, options);
+  co_return response;
 }
 
 net::Awaitable<Result<http::Response>> S3Store::get(const ObjectRequest& request,
@@ -155,25 +190,30 @@ net::Awaitable<Result<http::Response>> S3Store::get(const ObjectRequest& request
     none.status = 404;
     co_return none;
   }
-  client::ClientRequest call = prepare(request);
-  Result<void> authorized = co_await authorize(call, exchange);
-  if (!authorized) {
-    co_return std::move(authorized).error();
-  }
-  client::CallOptions options;
-  options.connect_timeout = settings_.connect_timeout;
-  options.read_timeout = settings_.read_timeout;
-  options.head_deadline = exchange.deadline;
-  options.cancel = &exchange.context.cancel;
-  Result<http::Response> response = co_await exchange.services.http_client.send(call, options);
-  if (!response) {
-    co_return std::move(response).error();
+  std::string token;
+  Result<http::Response> response = co_await send(request, exchange, token);
+  S3Error refusal;
+  for (bool repeated = false;; repeated = true) {
+    if (!response) {
+      co_return std::move(response).error();
+    }
+    if (response->status == 200 || response->status == 206 || response->status == 304) {
+      co_return kept(std::move(*response));
+    }
+    refusal = co_await error_of(*response, exchange);
+    if (token.empty() || !may_be_the_token(response->status, refusal.code) || repeated) {
+      break;
+    }
+    // The token may have been revoked. Reading changes nothing, so the call is made once more with another.
+    const auto other = co_await exchange.services.credentials.replace_token(
+        settings_.account, token, exchange.deadline, &exchange.context.cancel);
+    if (!other) {
+      break;
+    }
+    response = co_await send(request, exchange, token);
   }
   const int status = response->status;
-  if (status == 200 || status == 206 || status == 304) {
-    co_return kept(std::move(*response));
-  }
-  std::string told = co_await error_text(*response, exchange);
+  std::string told = std::move(refusal.text);
   constexpr int proxy_authentication = 407;
   if (status >= 400 && status < 500 && status != proxy_authentication) {
     exchange.context.record.detail = std::move(told);

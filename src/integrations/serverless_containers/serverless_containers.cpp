@@ -41,12 +41,14 @@ class Container final : public gateway::Integration {
       co_return not_mapped("container", "containers", id_);
     }
     client::ClientRequest request = prepare(exchange);
+    std::string token;
     if (!account_.empty()) {
-      const Result<void> token = co_await add_token(exchange, account_, exchange.deadline,
-                                                    &exchange.context.cancel, request.headers);
-      if (!token) {
-        co_return token.error();
+      Result<std::string> added = co_await add_token(exchange, account_, exchange.deadline,
+                                                     &exchange.context.cancel, request.headers);
+      if (!added) {
+        co_return std::move(added).error();
       }
+      token = std::move(*added);
     }
     if (exchange.buffered_body) {
       request.body = std::move(*exchange.buffered_body);
@@ -56,6 +58,7 @@ class Container final : public gateway::Integration {
     const client::CallOptions options = call_options(exchange);
     Result<http::Response> response = co_await exchange.services.http_client.send(request, options);
     if (response) {
+      note_refusal(exchange, account_, token, response->status);
       response->headers.remove_hop_by_hop();
     }
     co_return response;

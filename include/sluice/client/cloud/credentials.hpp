@@ -4,6 +4,9 @@
 /// A CredentialStore holds the accounts of the configuration and one cached token for each of them, for the
 /// whole daemon; it lives on one thread. Each worker has a Credentials that reads the store's tokens without
 /// waiting, and waits where there is none yet.
+///
+/// Each version of the configuration has a set of accounts of its own, so that requests finish with the
+/// credentials of the version that they started on.
 #pragma once
 
 #include <memory>
@@ -46,6 +49,15 @@ class Credentials {
                                                      net::CancelToken* cancel) = 0;
   /// The same without waiting; nullopt where iam_token() would wait or fail.
   virtual std::optional<IamToken> cached_token(std::string_view account) = 0;
+  /// A service did not take `refused` (401, 403), which may have been revoked before its end: a new one is
+  /// taken, once for all who say so, and seldom where that does not help. Until then the old one serves.
+  virtual void refuse_token(std::string_view account, std::string_view refused) = 0;
+  /// The same, and waits as iam_token() does. Gives the token that has taken the place of `refused`; nullopt:
+  /// there is none, or not yet.
+  virtual net::Awaitable<std::optional<IamToken>> replace_token(std::string_view account,
+                                                                std::string_view refused,
+                                                                std::optional<SteadyTime> deadline,
+                                                                net::CancelToken* cancel) = 0;
   /// nullptr: the account has none, or is unknown. Valid until the caller waits for anything.
   virtual const StaticKey* static_key(std::string_view account) = 0;
   /// Whether the services that take both get the static key: it is the account's only way, or what it
@@ -83,6 +95,15 @@ struct StoreSettings {
       std::chrono::seconds(10);  ///< limits.token_timeout: one exchange, connect to end
 };
 
+/// The accounts of one version of the configuration. Immutable but for their tokens, shared by threads.
+class AccountSet {
+ public:
+  AccountSet() = default;
+  AccountSet(const AccountSet&) = delete;
+  AccountSet& operator=(const AccountSet&) = delete;
+  virtual ~AccountSet() = default;
+};
+
 /// The accounts and their tokens. Made, configured and destroyed on the thread of `home`, whose loop runs the
 /// exchanges; everything that other threads do with it goes through make_credentials(). It outlives them.
 class CredentialStore {
@@ -92,8 +113,9 @@ class CredentialStore {
   CredentialStore& operator=(const CredentialStore&) = delete;
   virtual ~CredentialStore() = default;
 
-  /// Replaces the accounts; those that did not change keep their tokens.
-  virtual void configure(StoreSettings settings) = 0;
+  /// Replaces the accounts; those that did not change keep their tokens. Earlier sets stay good for who holds
+  /// them: a token that is still wanted of them is taken, and not renewed.
+  virtual std::shared_ptr<const AccountSet> configure(StoreSettings settings) = 0;
   /// Ends what waits and refreshes; on the way out.
   virtual void stop() = 0;
 
@@ -106,8 +128,11 @@ class CredentialStore {
   };
   /// Thread-safe.
   [[nodiscard]] virtual Counts counts() const = 0;
-  /// The view of a worker (or of `home` itself).
-  virtual std::unique_ptr<Credentials> credentials(net::Worker& worker) = 0;
+  /// The view of a worker (or of `home` itself) on `accounts`, which configure() has given. nullptr: on those
+  /// in force at any time; accounts that are gone stay in it for a while, for processes of an earlier
+  /// version.
+  virtual std::unique_ptr<Credentials> credentials(net::Worker& worker,
+                                                   std::shared_ptr<const AccountSet> accounts = nullptr) = 0;
 };
 
 /// `clock` gives the time that tokens are judged by.

@@ -27,6 +27,17 @@ std::string token_answer(const std::string& token, std::chrono::milliseconds lif
                                     {"expiresAt", format_rfc3339(Clock::real().system() + life)}}));
 }
 
+/// A clock that goes on when it is told to.
+class FakeClock final : public Clock {
+ public:
+  [[nodiscard]] SteadyTime steady() const override { return Clock::real().steady() + ahead_; }
+  [[nodiscard]] SystemTime system() const override { return Clock::real().system() + ahead_; }
+  void advance(std::chrono::seconds time) { ahead_ += time; }
+
+ private:
+  std::chrono::seconds ahead_{0};
+};
+
 class CredentialTest : public client::test::ClientTest {
  protected:
   ~CredentialTest() override {
@@ -59,6 +70,7 @@ class CredentialTest : public client::test::ClientTest {
     return run(view->token(account, std::nullopt, nullptr));
   }
 
+  FakeClock clock;
   std::unique_ptr<CredentialStore> store;
   std::unique_ptr<Credentials> view;
 };
@@ -364,20 +376,148 @@ TEST_F(CredentialTest, AReloadKeepsTokensOfAccountsThatDidNotChange) {
   store->configure(changed);
   EXPECT_FALSE(view->cached_token("aje1").has_value());
   EXPECT_EQ(token().value(), "t1.2");
+  const auto none = store->credentials(worker, store->configure({}));
+  EXPECT_NE(run(none->token("aje1", std::nullopt, nullptr)).error().detail.find("is not configured"),
+            std::string::npos);
+  // For processes of the configuration that was.
+  EXPECT_EQ(token().value(), "t1.2");
+}
+
+TEST_F(CredentialTest, WhatBeganBeforeAReloadFinishesOnItsAccounts) {
+  std::atomic<int> calls{0};
+  RawServer server([&](Peer& peer) {
+    peer.read_head();
+    peer.send(token_answer("t1." + std::to_string(++calls), 1h));
+  });
+  store = make_credential_store(worker);
+  StoreSettings first = settings(server.port());
+  first.accounts[0].static_key = StaticKey{"id", "secret", {}};
+  view = store->credentials(worker, store->configure(first));
+  StoreSettings second = settings(server.port());
+  second.accounts[0].key =
+      AuthorizedKey::parse(dump_json(test::key_file(test::pem_of(*test::shared_rsa()), "ajekey2"))).value();
+  const auto newer = store->credentials(worker, store->configure(second));
+  for (int count = 0; count < 5; ++count) {
+    store->configure({});
+  }
+  EXPECT_EQ(token().value(), "t1.1");
+  ASSERT_NE(view->static_key("aje1"), nullptr);
+  EXPECT_EQ(run(newer->token("aje1", std::nullopt, nullptr)).value(), "t1.2");
+  EXPECT_EQ(newer->static_key("aje1"), nullptr);
+  EXPECT_EQ(token().value(), "t1.1");
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(CredentialTest, ATokenOfAnAccountThatIsGoneIsNotRenewed) {
+  std::atomic<int> calls{0};
+  RawServer server([&](Peer& peer) {
+    peer.read_head();
+    peer.send(token_answer("t1." + std::to_string(++calls), 400ms));
+  });
+  store = make_credential_store(worker);
+  view = store->credentials(worker, store->configure(settings(server.port())));
+  EXPECT_EQ(token().value(), "t1.1");
   store->configure({});
-  EXPECT_NE(token().error().detail.find("is not configured"), std::string::npos);
+  poll(700ms);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(token().value(), "t1.2");
+  poll(700ms);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(CredentialTest, ARefusedTokenIsReplacedOnceForAll) {
+  std::atomic<int> calls{0};
+  RawServer server([&](Peer& peer) {
+    peer.read_head();
+    ++calls;
+    Peer::sleep(50);
+    peer.send(token_answer("t1." + std::to_string(calls), 1h));
+  });
+  open(settings(server.port()));
+  EXPECT_EQ(token().value(), "t1.1");
+  view->refuse_token("aje1", "t1.other");
+  view->refuse_token("nobody", "t1.1");
+  poll(100ms);
+  EXPECT_EQ(calls, 1);
+  for (int count = 0; count < 20; ++count) {
+    view->refuse_token("aje1", "t1.1");
+  }
+  EXPECT_EQ(token().value(), "t1.1");  // until there is another one
+  const auto other = run(view->replace_token("aje1", "t1.1", std::nullopt, nullptr));
+  ASSERT_TRUE(other.has_value());
+  EXPECT_EQ(other->value, "t1.2");
+  EXPECT_EQ(token().value(), "t1.2");
+  // Who comes late with the old one gets the new one at once.
+  EXPECT_EQ(run(view->replace_token("aje1", "t1.1", std::nullopt, nullptr))->value, "t1.2");
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(CredentialTest, WhoIsAlwaysRefusedDoesNotRunOverTheService) {
+  std::atomic<int> calls{0};
+  RawServer server([&](Peer& peer) {
+    peer.read_head();
+    peer.send(token_answer("t1." + std::to_string(++calls), 12h));
+  });
+  store = make_credential_store(worker, clock);
+  store->configure(settings(server.port()));
+  view = store->credentials(worker);
+  ASSERT_TRUE(token().has_value());
+  // An hour of refusals, one a second; the wheel sleeps by the real clock, so nothing is renewed.
+  for (int second = 0; second < 3600; ++second) {
+    const std::string current = view->cached_token("aje1")->value;
+    static_cast<void>(run(view->replace_token("aje1", current, std::nullopt, nullptr)));
+    clock.advance(1s);
+  }
+  EXPECT_GT(calls, 12);
+  EXPECT_LT(calls, 22);
+}
+
+TEST_F(CredentialTest, ARefusedTokenServesWhereThereIsNoOther) {
+  std::atomic<int> calls{0};
+  RawServer server([&](Peer& peer) {
+    peer.read_head();
+    peer.send(++calls == 1 ? token_answer("t1.only", 1h) : answer(503, "{}"));
+  });
+  open(settings(server.port()));
+  EXPECT_EQ(token().value(), "t1.only");
+  EXPECT_FALSE(run(view->replace_token("aje1", "t1.only", std::nullopt, nullptr)).has_value());
+  EXPECT_EQ(token().value(), "t1.only");
+  EXPECT_EQ(calls, 2);
 }
 
 TEST_F(CredentialTest, AReloadInTheMiddleOfAnExchange) {
+  RawServer server([](Peer& peer) {
+    peer.read_head();
+    Peer::sleep(300);
+    peer.send(token_answer("t1.asked-before", 1h));
+  });
+  open(settings(server.port()));
+  net::asio::post(worker.context(),
+                  [&] { net::asio::post(worker.context(), [&] { store->configure({}); }); });
+  EXPECT_EQ(token().value(), "t1.asked-before");
+}
+
+TEST_F(CredentialTest, AStopInTheMiddleOfAnExchange) {
   RawServer server([](Peer& peer) { peer.read_to_end(); });
   StoreSettings slow = settings(server.port());
   slow.exchange_timeout = 10s;
-  open(slow);
-  net::asio::post(worker.context(),
-                  [&] { net::asio::post(worker.context(), [&] { store->configure({}); }); });
-  const auto begin = std::chrono::steady_clock::now();
-  EXPECT_FALSE(token().has_value());
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+  for (const bool reloaded : {false, true}) {
+    open(slow);
+    net::asio::post(worker.context(), [&] {
+      net::asio::post(worker.context(), [&] {
+        if (reloaded) {
+          store->configure({});
+        }
+        store->stop();
+      });
+    });
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_FALSE(token().has_value());
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+    view.reset();
+    poll(20ms);
+    store.reset();
+  }
 }
 
 /// A clock that is wrong by a while.
