@@ -26,10 +26,10 @@ OperationMetrics* metrics_of(const http::RequestContext& context) noexcept {
   return static_cast<OperationMetrics*>(const_cast<void*>(context.record.metrics));
 }
 
-/// What a request holds on to: its snapshot with its credentials, and its body where a limit watches it.
+/// What a request holds on to: its snapshot and what belongs to it, and its body where a limit watches it.
 struct Pinned {
   std::shared_ptr<const Snapshot> snapshot{};
-  std::shared_ptr<client::cloud::Credentials> credentials{};
+  VersionServices services{};
   std::unique_ptr<http::BodySource> body{};
 };
 
@@ -65,13 +65,12 @@ class PhasedPipeline final : public Pipeline {
   PhasedPipeline(net::Worker& worker, WorkerServices services, std::shared_ptr<const Snapshot> snapshot,
                  AccessLogSink access_log)
       : worker_(worker), services_(services), access_log_(std::move(access_log)) {
-    PhasedPipeline::use(std::move(snapshot), nullptr);
+    PhasedPipeline::use(std::move(snapshot), {});
   }
 
-  void use(std::shared_ptr<const Snapshot> snapshot,
-           std::shared_ptr<client::cloud::Credentials> credentials) override {
+  void use(std::shared_ptr<const Snapshot> snapshot, VersionServices services) override {
     snapshot_ = snapshot.get();
-    pinned_ = std::make_shared<const Pinned>(std::move(snapshot), std::move(credentials));
+    pinned_ = std::make_shared<const Pinned>(std::move(snapshot), std::move(services));
   }
 
   /// The order of spec.md section 5, a line a phase. A phase that has answered returns true and ends the
@@ -236,7 +235,7 @@ class PhasedPipeline final : public Pipeline {
     }
     auto pinned = std::make_shared<Pinned>();
     pinned->snapshot = pinned_->snapshot;
-    pinned->credentials = pinned_->credentials;
+    pinned->services = pinned_->services;
     pinned->body = bound_request_body(*visit.request.body, *limit);
     visit.request.body = pinned->body.get();
     visit.context.pinned = std::move(pinned);
@@ -263,10 +262,10 @@ class PhasedPipeline final : public Pipeline {
     if (context.trace_parent.empty()) {
       find_traceparent(context.trace_parent, visit.request.headers);
     }
-    client::cloud::Credentials* const credentials = pinned_->credentials.get();
+    client::cloud::Credentials* const credentials = pinned_->services.credentials.get();
     WorkerServices services{services_.http_client,
                             credentials != nullptr ? *credentials : services_.credentials,
-                            services_.local_functions};
+                            services_.local_functions, pinned_->services.functions.get()};
     Exchange exchange{visit.request, context, plan.info, services, {}, nullptr, std::nullopt, std::nullopt};
     exchange.deadline = context.started + visit.gateway->settings().timeout;
     if (plan.needs_values) {

@@ -74,7 +74,7 @@ WorkerThread::WorkerThread(std::size_t index, std::shared_ptr<const RuntimeState
       limits_(state_->limits),
       shared_{worker_, *pipeline_, &limits_},
       work_(worker_.executor()) {
-  pipeline_->use(state_->snapshot, accounts_.credentials(worker_, state_->accounts));
+  pipeline_->use(state_->snapshot, version_services());
   if (state_->access_log) {
     access_log_ = gateway::make_access_log(log::writer(), index);
   }
@@ -108,10 +108,14 @@ void WorkerThread::join() {
   }
 }
 
+gateway::VersionServices WorkerThread::version_services() {
+  return {accounts_.credentials(worker_, state_->accounts), state_->functions};
+}
+
 void WorkerThread::use(std::shared_ptr<const RuntimeState> state) {
   state_ = std::move(state);
   limits_ = state_->limits;
-  pipeline_->use(state_->snapshot, accounts_.credentials(worker_, state_->accounts));
+  pipeline_->use(state_->snapshot, version_services());
   client_->configure(state_->client);
   local_functions_->use(state_->functions);
   access_log_ = state_->access_log ? gateway::make_access_log(log::writer(), worker_.index())

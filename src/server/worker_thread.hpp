@@ -84,6 +84,7 @@ class WorkerThread {
                                         Duration grace);
   void admit(std::unique_ptr<net::Stream> stream, net::Endpoints endpoints,
              const std::shared_ptr<ListenerPort>& port);
+  gateway::VersionServices version_services();
   [[nodiscard]] bool trusts(const net::Endpoints& endpoints) const;
 
   net::Worker worker_;

@@ -183,3 +183,24 @@ def test_a_reload_in_the_middle_of_an_exchange(start, iam, cloud, key):
         one.join()
     assert [answer[0] for answer in answers] == [200] * 8 and len(iam.issued) == 1
     assert daemon.get("/f")[2] == b"now a dummy"
+
+
+def test_requests_finish_with_the_functions_that_they_began_with(start):
+    code = "def handler(event, context):\n    return {'statusCode': 200, 'body': %r}\n"
+    daemon = start({"api.json": paths({"/f": {"type": "cloud_functions", "function_id": "d4ehere"}}),
+                    "one/index.py": code % "one", "two/index.py": code % "two"},
+                   {"functions": {"d4ehere": {"runtime": "python", "handler": "index.handler", "directory": "one"}}})
+    first = Begun(daemon, "/f")
+    functions = daemon.configuration["functions"]["d4ehere"]
+    daemon.configuration["functions"] = {"d4ehere": {**functions, "directory": "two"}}
+    daemon.write_configuration()
+    assert daemon.admin("POST", "/reload")[0] == 200
+    second = Begun(daemon, "/f")
+    daemon.write("api.json", paths({"/f": {"type": "dummy", "content": {"*": "now a dummy"}}}))
+    daemon.configuration.pop("functions")
+    daemon.write_configuration()
+    for _ in range(3):
+        assert daemon.admin("POST", "/reload")[0] == 200
+    assert daemon.get("/f")[2] == b"now a dummy"
+    assert first.finish()[::2] == (200, b"one")
+    assert second.finish()[::2] == (200, b"two")

@@ -13,12 +13,17 @@
 
 namespace sluice::functions {
 
+/// Which functions there are; immutable, made by LocalRuntime (runtime.hpp).
+class LocalTable;
+
 /// One invocation. The views stay valid until it has ended.
 struct LocalCall {
   std::string_view function_id;
   std::string_view event;  ///< JSON text
   std::string_view request_id;
   std::optional<SteadyTime> deadline;  ///< the request's; the function's own `timeout` may end earlier
+  /// The functions of the version of the configuration that the request started on; nullptr: those in force.
+  const LocalTable* table = nullptr;
 };
 
 struct LocalAnswer {
@@ -27,9 +32,6 @@ struct LocalAnswer {
   bool failed = false;
   std::string payload;  ///< JSON text, unchecked: what the code returned
 };
-
-/// Which functions there are; immutable, made by LocalRuntime (runtime.hpp).
-class LocalTable;
 
 /// Per worker thread; single-threaded.
 class LocalFunctions {
@@ -43,7 +45,7 @@ class LocalFunctions {
   /// event that a process may have seen is never sent to another. Errors: overloaded (429: the queue is
   /// full), deadline (504), too_large (502: the answer), not_found (502: no such function).
   virtual net::Awaitable<Result<LocalAnswer>> invoke(const LocalCall& call) = 0;
-  /// For calls from now on. What runs or waits stays with the table that it began with.
+  /// For calls from now on that name no table. What runs or waits stays with the table that it began with.
   virtual void use(std::shared_ptr<const LocalTable> table) = 0;
   /// Invocations that run or wait.
   [[nodiscard]] virtual std::size_t busy() const noexcept = 0;

@@ -41,6 +41,8 @@ struct WorkerServices {
   client::HttpClient& http_client;
   client::cloud::Credentials& credentials = client::cloud::no_credentials();
   functions::LocalFunctions& local_functions = functions::no_local_functions();
+  /// Those of the version that the request started on (LocalCall::table).
+  const functions::LocalTable* local_table = nullptr;
 };
 
 /// One request on its way through its operation. Lives on the pipeline's frame.

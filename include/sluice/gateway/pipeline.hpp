@@ -13,13 +13,18 @@ namespace sluice::gateway {
 /// queue).
 using AccessLogSink = std::function<void(const http::Request& request, const http::RequestContext& context)>;
 
+/// What belongs to one version of the configuration, beside its snapshot.
+struct VersionServices {
+  std::shared_ptr<client::cloud::Credentials> credentials{};  ///< nullptr: those of the services
+  std::shared_ptr<const functions::LocalTable> functions{};   ///< nullptr: those in force
+};
+
 /// One a worker.
 class Pipeline : public http::Handler {
  public:
   /// Makes requests that start from now on use this snapshot; those in flight keep theirs. On the worker's
-  /// thread. `credentials` are those of that version; nullptr: those of the services.
-  virtual void use(std::shared_ptr<const Snapshot> snapshot,
-                   std::shared_ptr<client::cloud::Credentials> credentials = nullptr) = 0;
+  /// thread.
+  virtual void use(std::shared_ptr<const Snapshot> snapshot, VersionServices services = {}) = 0;
 };
 
 std::unique_ptr<Pipeline> make_pipeline(net::Worker& worker, WorkerServices services,

@@ -66,6 +66,9 @@ Result<std::shared_ptr<const AuthorizedKey>> AuthorizedKey::parse(std::string_vi
   if (parsed->contains("user_account_id") && !parsed->contains("service_account_id")) {
     return config_error("it is the key of a user account, not of a service account");
   }
+  if (parsed->contains("access_key") && parsed->contains("secret")) {
+    return config_error("it is a static access key, whose `key_id` and `secret` go under `static_key`");
+  }
   Result<std::string> id = text_member(*parsed, "id");
   if (!id) {
     return id.error();

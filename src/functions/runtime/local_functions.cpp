@@ -217,9 +217,7 @@ class ThreadFunctions final : public LocalFunctions, public ProcessListener {
   ~ThreadFunctions() override { listeners_->remove(*this); }
 
   net::Awaitable<Result<LocalAnswer>> invoke(const LocalCall& call) override;
-  void use(std::shared_ptr<const LocalTable> table) override {
-    previous_ = std::exchange(table_, std::move(table));
-  }
+  void use(std::shared_ptr<const LocalTable> table) override { table_ = std::move(table); }
   [[nodiscard]] std::size_t busy() const noexcept override { return busy_; }
   void process_ended(std::uint64_t process, const std::string& payload) override {
     const auto found = channels_.find(process);
@@ -254,7 +252,7 @@ class ThreadFunctions final : public LocalFunctions, public ProcessListener {
     net::Timer timer;
   };
 
-  std::shared_ptr<Pool> find(std::string_view id) const;
+  std::shared_ptr<Pool> find(const LocalCall& call) const;
   Channel* channel_of(WorkerProcess& process, std::size_t answer_bytes);
   std::string head_of(const LocalCall& call, Duration left_time,
                       const std::optional<client::cloud::IamToken>& token) const;
@@ -270,21 +268,15 @@ class ThreadFunctions final : public LocalFunctions, public ProcessListener {
   net::Worker& worker_;
   client::cloud::Credentials& credentials_;
   std::shared_ptr<const LocalTable> table_;
-  std::shared_ptr<const LocalTable> previous_;  ///< for requests that began before the last reload
   std::shared_ptr<Listeners> listeners_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Channel>> channels_;
   std::size_t busy_ = 0;
 };
 
-std::shared_ptr<Pool> ThreadFunctions::find(std::string_view id) const {
-  for (const LocalTable* const table : {table_.get(), previous_.get()}) {
-    if (table != nullptr) {
-      if (const auto found = table->pools.find(id); found != table->pools.end()) {
-        return found->second;
-      }
-    }
-  }
-  return nullptr;
+std::shared_ptr<Pool> ThreadFunctions::find(const LocalCall& call) const {
+  const LocalTable& table = call.table != nullptr ? *call.table : *table_;
+  const auto found = table.pools.find(call.function_id);
+  return found == table.pools.end() ? nullptr : found->second;
 }
 
 Channel* ThreadFunctions::channel_of(WorkerProcess& process, std::size_t answer_bytes) {
@@ -443,7 +435,7 @@ net::Awaitable<std::optional<Result<LocalAnswer>>> ThreadFunctions::run_in(
 }
 
 net::Awaitable<Result<LocalAnswer>> ThreadFunctions::invoke(const LocalCall& call) {
-  const std::shared_ptr<Pool> pool = find(call.function_id);
+  const std::shared_ptr<Pool> pool = find(call);
   if (pool == nullptr) {
     Error error = config_error("no function " + std::string(call.function_id) + " runs here any more");
     error.code = ErrorCode::not_found;

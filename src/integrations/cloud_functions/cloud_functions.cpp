@@ -180,6 +180,7 @@ net::Awaitable<Result<http::Response>> CloudFunction::run_here(gateway::Exchange
   call.event = text;
   call.request_id = exchange.context.request_id;
   call.deadline = exchange.deadline;
+  call.table = exchange.services.local_table;
   Result<functions::LocalAnswer> answer = co_await exchange.services.local_functions.invoke(call);
   if (!answer) {
     co_return answer_failed(answer.error());
