@@ -40,7 +40,7 @@ class DiskStore final : public ObjectStore {
 
   net::Awaitable<Result<http::Response>> get(const ObjectRequest& request,
                                              gateway::Exchange& exchange) const override {
-    co_return read(request, exchange.context.worker);
+    co_return read(request, exchange.context.worker, exchange.context.record.detail);
   }
   [[nodiscard]] bool presigns() const noexcept override { return false; }
   net::Awaitable<Result<std::string>> presigned_url(std::string_view /*key*/,
@@ -50,12 +50,14 @@ class DiskStore final : public ObjectStore {
   [[nodiscard]] OrderedJson explain(const ObjectRequest& request, gateway::Exchange& exchange) const override;
 
  private:
-  Result<http::Response> read(const ObjectRequest& request, net::Worker& worker) const;
+  /// `detail` gets what the operator is to know of a refusal.
+  Result<http::Response> read(const ObjectRequest& request, net::Worker& worker, std::string& detail) const;
 
   std::shared_ptr<const Folder> folder_;
 };
 
-Result<http::Response> DiskStore::read(const ObjectRequest& request, net::Worker& worker) const {
+Result<http::Response> DiskStore::read(const ObjectRequest& request, net::Worker& worker,
+                                       std::string& detail) const {
   using Outcome = http::Selection::Outcome;
   http::Response response;
   Result<OpenFile> opened = folder_->open_file(request.key, worker.index());
@@ -63,6 +65,9 @@ Result<http::Response> DiskStore::read(const ObjectRequest& request, net::Worker
     // What S3 says in the same case is no failure of the store.
     if (opened.error().status == 404 || opened.error().status == 403) {
       response.status = opened.error().status;
+      if (response.status == 403) {
+        detail = opened.error().detail + ": the daemon's user may not read it";
+      }
       return response;
     }
     return std::move(opened).error();

@@ -1,5 +1,6 @@
 // The rules of spec.md section 4 over a bucket on disk.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -142,6 +143,26 @@ TEST_F(ObjectStorageTest, AMissingObjectIsTheGatewaysJson) {
   EXPECT_EQ(answer.body, R"({"message":"There is no such object","requestId":"req-1"})");
   EXPECT_EQ(slug(), "object_not_found");
   EXPECT_EQ(answer.body.find("site"), std::string::npos);
+}
+
+TEST_F(ObjectStorageTest, AFileThatMayNotBeReadIs403AndTheLogSaysWhy) {
+  write("closed", "x");
+  fs::permissions(folder_ / "closed", fs::perms::none);
+  fs::permissions(folder_, fs::perms(0755));
+  const bool root = ::geteuid() == 0;
+  if (root) {
+    ASSERT_EQ(::seteuid(65534), 0);  // what root may read has no bounds
+  }
+  const Answer answer = get("closed");
+  if (root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_EQ(slug(), "object_forbidden");
+  EXPECT_EQ(answer.body.find("closed"), std::string::npos);
+  const std::string& detail = last_->context.record.detail;
+  EXPECT_NE(detail.find("closed: Permission denied: the daemon's user may not read it"), std::string::npos)
+      << detail;
 }
 
 TEST_F(ObjectStorageTest, KeysAreTakenAsTheyAre) {
