@@ -1,6 +1,7 @@
 #include "sluice/base/codec.hpp"
 
 #include <array>
+#include <cstring>
 
 namespace sluice {
 namespace {
@@ -145,10 +146,58 @@ std::size_t utf8_sequence(std::string_view bytes, std::size_t at, std::size_t& s
   return length;
 }
 
-template <class Escape>
-void append_escaped(std::string& out, std::string_view text, Escape escape) {
+// Eight bytes at a time, for the long plain stretches that nearly all text is made of.
+constexpr std::uint64_t each_byte = 0x0101010101010101U;
+constexpr std::uint64_t high_bits = each_byte << 7U;
+
+/// The high bit of each byte that is zero (and perhaps of bytes above the lowest such one).
+constexpr std::uint64_t zero_bytes(std::uint64_t word) noexcept {
+  return (word - each_byte) & ~word & high_bits;
+}
+
+/// Whether none of eight ASCII bytes is a control, '"' or '\\'.
+constexpr bool is_plain_json(std::uint64_t word) noexcept {
+  return ((word - each_byte * 0x20) & ~word & high_bits) == 0 && zero_bytes(word ^ (each_byte * '"')) == 0 &&
+         zero_bytes(word ^ (each_byte * '\\')) == 0;
+}
+
+constexpr bool is_plain_html(std::uint64_t word) noexcept {
+  return zero_bytes(word ^ (each_byte * '&')) == 0 && zero_bytes(word ^ (each_byte * '<')) == 0 &&
+         zero_bytes(word ^ (each_byte * '>')) == 0 && zero_bytes(word ^ (each_byte * '"')) == 0 &&
+         zero_bytes(word ^ (each_byte * '\'')) == 0;
+}
+
+constexpr bool is_any(std::uint64_t /*word*/) noexcept {
+  return true;
+}
+
+/// The first place from `at` on that is not among whole words of ASCII for which `plain` holds.
+template <class Plain>
+std::size_t skip_plain(std::string_view text, std::size_t at, Plain plain) noexcept {
+  std::uint64_t word = 0;
+  while (text.size() - at >= sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    if ((word & high_bits) != 0 || !plain(word)) {
+      break;
+    }
+    at += sizeof word;
+  }
+  return at;
+}
+
+/// `plain` says of a word of ASCII that `escape` has nothing to say of any of its bytes.
+template <class Plain, class Escape>
+void append_escaped(std::string& out, std::string_view text, Plain plain, Escape escape) {
   std::size_t from = 0;
+  std::size_t look = 0;  ///< where the next look at whole words pays
   for (std::size_t at = 0; at < text.size();) {
+    if (at >= look) {
+      at = skip_plain(text, at, plain);
+      look = at + sizeof(std::uint64_t);
+      if (at == text.size()) {
+        break;
+      }
+    }
     std::size_t skip = 1;
     const std::size_t length = utf8_sequence(text, at, skip);
     const std::string_view replacement = length == 0   ? std::string_view("\xEF\xBF\xBD")
@@ -258,26 +307,29 @@ std::string percent_decode_lenient(std::string_view text, bool plus_is_space) {
 
 bool is_valid_utf8(std::string_view bytes) noexcept {
   std::size_t skip = 0;
-  for (std::size_t at = 0; at < bytes.size();) {
+  for (std::size_t at = 0;;) {
+    at = skip_plain(bytes, at, is_any);
+    if (at == bytes.size()) {
+      return true;
+    }
     const std::size_t length = utf8_sequence(bytes, at, skip);
     if (length == 0) {
       return false;
     }
     at += length;
   }
-  return true;
 }
 
 std::string sanitize_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
-  append_escaped(out, bytes, [](char) { return std::string_view(); });
+  append_escaped(out, bytes, is_any, [](char) { return std::string_view(); });
   return out;
 }
 
 void append_json_escaped(std::string& out, std::string_view text) {
   std::array<char, 6> unicode{'\\', 'u', '0', '0', '0', '0'};
-  append_escaped(out, text, [&](char byte) -> std::string_view {
+  append_escaped(out, text, is_plain_json, [&](char byte) -> std::string_view {
     switch (byte) {
       case '"':
         return "\\\"";
@@ -307,7 +359,7 @@ void append_json_escaped(std::string& out, std::string_view text) {
 }
 
 void append_html_escaped(std::string& out, std::string_view text) {
-  append_escaped(out, text, [](char byte) -> std::string_view {
+  append_escaped(out, text, is_plain_html, [](char byte) -> std::string_view {
     switch (byte) {
       case '&':
         return "&amp;";

@@ -1,36 +1,78 @@
 #include "sluice/functions/event.hpp"
 
 #include <algorithm>
+#include <deque>
+#include <vector>
 
 #include "sluice/base/codec.hpp"
+#include "sluice/base/json_writer.hpp"
 #include "sluice/functions/forwarding.hpp"
 #include "sluice/http/media_type.hpp"
 
 namespace sluice::functions {
 namespace {
 
-Json text(std::string_view value) {
-  return sanitize_utf8(value);
-}
-
-/// A single-value map (the last value of a name) and the multi-value map beside it.
-struct Maps {
-  Json single = Json::object();
-  Json multi = Json::object();
-
+/// Names and values in the order in which they came, for a single-value map (the last value of a name) and
+/// the multi-value map beside it. Values are views of what outlives it.
+class Pairs {
+ public:
+  void reserve(std::size_t count) { entries_.reserve(count); }
   void add(std::string_view name, std::string_view value) {
-    const std::string key = sanitize_utf8(name);
-    Json item = text(value);
-    multi[key].push_back(item);
-    single[key] = std::move(item);
+    if (is_valid_utf8(name)) {
+      entries_.push_back({name, value, entries_.size()});
+    } else {
+      add_owned(sanitize_utf8(name), value);
+    }
   }
+  void add_owned(std::string name, std::string_view value) {
+    entries_.push_back({owned_.emplace_back(std::move(name)), value, entries_.size()});
+  }
+
+  void write(JsonWriter& out, std::string_view single, std::string_view multi) {
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& left, const Entry& right) {
+      const int order = left.name.compare(right.name);
+      return order != 0 ? order < 0 : left.place < right.place;
+    });
+    out.key(single);
+    out.begin_object();
+    for (std::size_t at = 0; at < entries_.size(); ++at) {
+      if (at + 1 == entries_.size() || entries_[at + 1].name != entries_[at].name) {
+        out.member(entries_[at].name, entries_[at].value);
+      }
+    }
+    out.end_object();
+    out.key(multi);
+    out.begin_object();
+    for (std::size_t at = 0; at < entries_.size();) {
+      const std::string_view name = entries_[at].name;
+      out.key(name);
+      out.begin_array();
+      for (; at < entries_.size() && entries_[at].name == name; ++at) {
+        out.value(entries_[at].value);
+      }
+      out.end_array();
+    }
+    out.end_object();
+  }
+
+ private:
+  struct Entry {
+    std::string_view name;
+    std::string_view value;
+    std::size_t place;
+  };
+  std::vector<Entry> entries_;
+  std::deque<std::string> owned_;
 };
 
-Maps header_maps(const EventInput& input) {
+void write_headers(JsonWriter& out, const EventInput& input) {
   const bool trusted = input.context.connection.peer_trusted;
   http::Headers end_to_end = input.request.headers;
   end_to_end.remove_hop_by_hop();
-  Maps maps;
+  const http::Headers added =
+      added_headers(input.request, input.context, input.gateway_id, input.function_id);
+  Pairs pairs;
+  pairs.reserve(end_to_end.size() + added.size());
   std::string cookies;
   for (const http::Headers::Field& field : end_to_end) {
     if (is_gateway_field(field, trusted) ||
@@ -39,89 +81,115 @@ Maps header_maps(const EventInput& input) {
     }
     if (field.id == http::FieldId::cookie) {
       cookies.append(cookies.empty() ? "" : "; ").append(field.value);
-      continue;
+    } else {
+      pairs.add_owned(train_case(field.name), field.value);
     }
-    maps.add(train_case(field.name), field.value);
   }
   if (!cookies.empty()) {
-    maps.add("Cookie", cookies);
+    pairs.add("Cookie", cookies);
   }
-  for (const http::Headers::Field& field :
-       added_headers(input.request, input.context, input.gateway_id, input.function_id)) {
-    maps.add(field.name, field.value);
+  for (const http::Headers::Field& field : added) {
+    pairs.add(field.name, field.value);
   }
-  return maps;
+  pairs.write(out, "headers", "multiValueHeaders");
 }
 
-Maps query_maps(const http::Request& request) {
-  Maps maps;
-  for (const auto& [name, value] : http::parse_query(request.query)) {
-    maps.add(name, value);
+void write_query(JsonWriter& out, const http::Request& request) {
+  const auto query = http::parse_query(request.query);
+  Pairs pairs;
+  pairs.reserve(query.size());
+  for (const auto& [name, value] : query) {
+    pairs.add(name, value);
   }
-  return maps;
+  pairs.write(out, "queryStringParameters", "multiValueQueryStringParameters");
 }
 
-/// The parameters of the document; one name in several places is the first of them that has a value.
-Maps parameter_maps(const EventInput& input) {
-  Maps maps;
+/// The parameters of the document that have a value; one name in several places is the first of them that
+/// has.
+std::vector<std::pair<const spec::Parameter*, const parameters::Value*>> present_parameters(
+    const EventInput& input) {
+  std::vector<std::pair<const spec::Parameter*, const parameters::Value*>> present;
   for (const spec::Parameter& parameter : input.parameter_set.parameters()) {
-    const std::string name = sanitize_utf8(parameter.name);
-    if (maps.single.contains(name)) {
+    const auto same = [&](const auto& other) { return other.first->name == parameter.name; };
+    if (std::any_of(present.begin(), present.end(), same)) {
       continue;
     }
     const parameters::Value& value = input.values.first(input.parameter_set.find(parameter.name));
-    if (!value.present) {
-      continue;
+    if (value.present) {
+      present.emplace_back(&parameter, &value);
     }
-    Json& list = maps.multi[name];
-    list = Json::array();
-    const std::string joined = value.text();
-    if (parameter.shape == spec::ParameterShape::object) {
-      list.push_back(text(joined));
+  }
+  return present;
+}
+
+void write_parameters(JsonWriter& out, const EventInput& input, bool v1) {
+  const auto present = present_parameters(input);
+  out.key(v1 ? "parameters" : "params");
+  out.begin_object();
+  for (const auto& [parameter, value] : present) {
+    const bool last_only =
+        value->exploded && parameter->shape != spec::ParameterShape::object && !value->items.empty();
+    out.member(parameter->name, last_only ? value->items.back() : value->text());
+  }
+  out.end_object();
+  out.key(v1 ? "multiValueParameters" : "multiValueParams");
+  out.begin_object();
+  for (const auto& [parameter, value] : present) {
+    out.key(parameter->name);
+    out.begin_array();
+    if (parameter->shape == spec::ParameterShape::object) {
+      out.value(value->text());
     } else {
-      for (const std::string& item : value.earlier) {
-        list.push_back(text(item));
-      }
-      for (const std::string& item : value.items) {
-        list.push_back(text(item));
+      for (const std::vector<std::string>* const items : {&value->earlier, &value->items}) {
+        for (const std::string& item : *items) {
+          out.value(item);
+        }
       }
     }
-    maps.single[name] = value.exploded ? list.back() : text(joined);
+    out.end_array();
   }
-  return maps;
+  out.end_object();
 }
 
-Json path_parameters(const EventInput& input) {
-  Json result = Json::object();
+void write_path_parameters(JsonWriter& out, const EventInput& input, bool v1) {
+  out.key(v1 ? "pathParameters" : "pathParams");
+  out.begin_object();
   for (const spec::Parameter& parameter : input.parameter_set.parameters()) {
-    if (parameter.in != spec::ParameterIn::path) {
-      continue;
-    }
-    if (const parameters::PathCapture* capture = input.values.capture(parameter.name)) {
-      result[sanitize_utf8(parameter.name)] = text(capture->value);
+    if (parameter.in == spec::ParameterIn::path) {
+      if (const parameters::PathCapture* capture = input.values.capture(parameter.name)) {
+        out.member(parameter.name, capture->value);
+      }
     }
   }
-  return result;
+  out.end_object();
 }
 
-Json request_context(const EventInput& input) {
-  const http::Request& request = input.request;
-  Json context = Json::object();
-  Json& identity = context["identity"];
-  identity["sourceIp"] = input.context.client_address;
-  identity["userAgent"] = text(request.headers.get(http::FieldId::user_agent).value_or(std::string_view()));
-  context["httpMethod"] = request.method_text;
-  context["requestId"] = text(input.context.request_id);
-  context["requestTime"] = format_clf(input.now);
-  context["requestTimeEpoch"] =
-      std::chrono::floor<std::chrono::seconds>(input.now.time_since_epoch()).count();
+void write_request_context(JsonWriter& out, const EventInput& input) {
+  const http::Headers& headers = input.request.headers;
+  out.key("requestContext");
+  out.begin_object();
+  out.key("identity");
+  out.begin_object();
+  out.member("sourceIp", input.context.client_address);
+  out.member("userAgent", headers.get(http::FieldId::user_agent).value_or(std::string_view()));
+  out.end_object();
+  out.member("httpMethod", input.request.method_text);
+  out.member("requestId", input.context.request_id);
+  out.member("requestTime", format_clf(input.now));
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(input.now.time_since_epoch());
+  out.member("requestTimeEpoch", std::int64_t{seconds.count()});
   if (!input.authorizer.is_null()) {
-    context["authorizer"] = input.authorizer;
+    out.key("authorizer");
+    out.raw(dump_json(input.authorizer));
   }
   if (!input.operation_context.is_null()) {
-    context["apiGateway"]["operationContext"] = input.operation_context;
+    out.key("apiGateway");
+    out.begin_object();
+    out.key("operationContext");
+    out.raw(dump_json(input.operation_context));
+    out.end_object();
   }
-  return context;
+  out.end_object();
 }
 
 bool is_text_body(const EventInput& input) {
@@ -174,44 +242,45 @@ http::Headers added_headers(const http::Request& request, const http::RequestCon
   }
   if (const net::TlsInfo* tls = context.connection.tls; tls != nullptr) {
     Json ids = Json::object();
-    ids[sanitize_utf8(tls->server_name.empty() ? request.host : tls->server_name)] = text(tls->certificate);
+    ids[sanitize_utf8(tls->server_name.empty() ? request.host : tls->server_name)] =
+        sanitize_utf8(tls->certificate);
     headers.add("X-Serverless-Certificate-Ids", dump_json(ids));
   }
   return headers;
 }
 
-Json make_event(const EventInput& input, PayloadVersion version) {
+std::string make_event(const EventInput& input, PayloadVersion version) {
   const bool v1 = version == PayloadVersion::v1_0;
   const http::Request& request = input.request;
-  Json event = Json::object();
-  event["httpMethod"] = request.method_text;
-  Maps headers = header_maps(input);
-  event["headers"] = std::move(headers.single);
-  event["multiValueHeaders"] = std::move(headers.multi);
-  Maps query = query_maps(request);
-  event["queryStringParameters"] = std::move(query.single);
-  event["multiValueQueryStringParameters"] = std::move(query.multi);
-  event["requestContext"] = request_context(input);
-  if (is_text_body(input) || input.body.empty()) {
-    event["body"] = std::string(input.body);
-    event["isBase64Encoded"] = false;
-  } else {
-    event["body"] = base64_encode(input.body);
-    event["isBase64Encoded"] = true;
-  }
-  Maps params = parameter_maps(input);
-  event[v1 ? "pathParameters" : "pathParams"] = path_parameters(input);
-  event[v1 ? "parameters" : "params"] = std::move(params.single);
-  event[v1 ? "multiValueParameters" : "multiValueParams"] = std::move(params.multi);
+  const std::string path = request.path.text();
+  const bool as_text = input.body.empty() || is_text_body(input);
+  std::string event;
+  constexpr std::size_t usual = 3072;
+  event.reserve(usual + input.body.size() + (as_text ? 0 : input.body.size() / 3 + 4));
+  JsonWriter out(event);
+  out.begin_object();
   if (v1) {
-    event["version"] = "1.0";
-    event["resource"] = text(input.path_template);
-    event["path"] = request.path.text();
-    event["operationId"] = text(input.operation_id);
+    out.member("version", "1.0");
+    out.member("resource", input.path_template);
+    out.member("path", path);
+    out.member("operationId", input.operation_id);
   } else {
-    event["url"] = request.path.text() + "?" + sanitize_utf8(request.query);
-    event["path"] = text(input.path_template);
+    out.member("url", path + "?" + request.query);
+    out.member("path", input.path_template);
   }
+  out.member("httpMethod", request.method_text);
+  write_headers(out, input);
+  write_query(out, request);
+  write_path_parameters(out, input, v1);
+  write_parameters(out, input, v1);
+  write_request_context(out, input);
+  if (as_text) {
+    out.member("body", input.body);
+  } else {
+    out.member("body", base64_encode(input.body));
+  }
+  out.member("isBase64Encoded", !as_text);
+  out.end_object();
   return event;
 }
 

@@ -31,7 +31,8 @@ struct EventInput {
   SystemTime now{};
 };
 
-Json make_event(const EventInput& input, PayloadVersion version);
+/// The event as JSON text.
+std::string make_event(const EventInput& input, PayloadVersion version);
 
 /// The headers that functions and containers get besides the client's (X-Request-Id …
 /// X-Serverless-Certificate-Ids), in Train-Case; those of a client under these names are never taken over.

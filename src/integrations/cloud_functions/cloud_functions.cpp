@@ -156,7 +156,7 @@ std::string CloudFunction::event(const gateway::Exchange& exchange, std::string_
                                     .operation_context = operation_context_.render(exchange.values),
                                     .pass_authorization = pass_authorization_,
                                     .now = Clock::real().system()};
-  return dump_json(functions::make_event(input, version_));
+  return functions::make_event(input, version_);
 }
 
 http::Response CloudFunction::map(gateway::Exchange& exchange, int status, const http::Headers& headers,

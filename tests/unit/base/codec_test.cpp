@@ -133,6 +133,26 @@ std::string html_escaped(std::string_view text) {
   return out;
 }
 
+TEST(Escapes, EveryByteAtEveryPlaceOfAWord) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string one(1, static_cast<char>(byte));
+    const std::string json = json_escaped(one);
+    const std::string html = html_escaped(one);
+    const std::string clean = sanitize_utf8(one);
+    for (std::size_t before = 0; before < 18; ++before) {
+      for (const std::size_t after : {0U, 1U, 7U, 8U, 16U}) {
+        const std::string left(before, 'a');
+        const std::string right(after, '~');
+        const std::string text = left + one + right;
+        ASSERT_EQ(json_escaped(text), left + json + right) << byte << " at " << before;
+        ASSERT_EQ(html_escaped(text), left + html + right) << byte << " at " << before;
+        ASSERT_EQ(sanitize_utf8(text), left + clean + right) << byte << " at " << before;
+        ASSERT_EQ(is_valid_utf8(text), byte < 0x80) << byte << " at " << before;
+      }
+    }
+  }
+}
+
 TEST(Escapes, OfJson) {
   EXPECT_EQ(json_escaped("a\"b\\c/d"), "a\\\"b\\\\c/d");
   EXPECT_EQ(json_escaped("\b\f\n\r\t"), "\\b\\f\\n\\r\\t");

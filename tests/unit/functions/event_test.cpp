@@ -1,3 +1,5 @@
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,6 +16,23 @@ using testing::ElementsAre;
 using testing::UnorderedElementsAre;
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+/// Parsed strictly: a name twice in an object is a mistake of the writer's.
+Json event_of(const EventInput& input, PayloadVersion version) {
+  const std::string text = make_event(input, version);
+  std::vector<std::set<std::string>> names;
+  const auto once = [&](int /*depth*/, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::object_start) {
+      names.emplace_back();
+    } else if (event == Json::parse_event_t::object_end) {
+      names.pop_back();
+    } else if (event == Json::parse_event_t::key) {
+      EXPECT_TRUE(names.back().insert(value.get<std::string>()).second) << value << " twice in " << text;
+    }
+    return true;
+  };
+  return Json::parse(text, once);
+}
 
 spec::Parameter parameter(std::string name, spec::ParameterIn in,
                           spec::ParameterShape shape = spec::ParameterShape::primitive) {
@@ -79,34 +98,34 @@ struct Full : Fixture {
 
 TEST(Event, GoldenV01) {
   Full full;
-  EXPECT_EQ(make_event(full.input(), PayloadVersion::v0_1), Json::parse(test::read_data("event_v0_1.json")));
+  EXPECT_EQ(event_of(full.input(), PayloadVersion::v0_1), Json::parse(test::read_data("event_v0_1.json")));
 }
 
 TEST(Event, GoldenV10) {
   Full full;
-  EXPECT_EQ(make_event(full.input(), PayloadVersion::v1_0), Json::parse(test::read_data("event_v1_0.json")));
+  EXPECT_EQ(event_of(full.input(), PayloadVersion::v1_0), Json::parse(test::read_data("event_v1_0.json")));
 }
 
 TEST(Event, UrlOfTheOldFormatAlwaysHasAQuestionMark) {
   Fixture fixture("GET", "/a/../b/%7Ex", {});
-  const Json event = make_event(fixture.input(), PayloadVersion::v0_1);
+  const Json event = event_of(fixture.input(), PayloadVersion::v0_1);
   EXPECT_EQ(event.at("url"), "/b/~x?");
   EXPECT_EQ(event.at("headers").at("X-Envoy-Original-Path"), "/b/~x");
-  EXPECT_EQ(make_event(fixture.input(), PayloadVersion::v1_0).at("path"), "/b/~x");
+  EXPECT_EQ(event_of(fixture.input(), PayloadVersion::v1_0).at("path"), "/b/~x");
   Fixture empty("GET", "/b?", {});
-  EXPECT_EQ(make_event(empty.input(), PayloadVersion::v0_1).at("url"), "/b?");
-  EXPECT_EQ(make_event(empty.input(), PayloadVersion::v0_1).at("headers").at("X-Envoy-Original-Path"), "/b?");
+  EXPECT_EQ(event_of(empty.input(), PayloadVersion::v0_1).at("url"), "/b?");
+  EXPECT_EQ(event_of(empty.input(), PayloadVersion::v0_1).at("headers").at("X-Envoy-Original-Path"), "/b?");
 }
 
 TEST(Event, AuthorizerAndContextAppearOnlyWhenThere) {
   Fixture fixture("GET", "/", {});
   EventInput input = fixture.input();
-  Json context = make_event(input, PayloadVersion::v0_1).at("requestContext");
+  Json context = event_of(input, PayloadVersion::v0_1).at("requestContext");
   EXPECT_FALSE(context.contains("authorizer"));
   EXPECT_FALSE(context.contains("apiGateway"));
   input.authorizer = Json::parse(R"({"jwt": {"claims": {"sub": "1"}, "scopes": []}})");
   input.operation_context = Json::parse(R"({"a": [1]})");
-  context = make_event(input, PayloadVersion::v1_0).at("requestContext");
+  context = event_of(input, PayloadVersion::v1_0).at("requestContext");
   EXPECT_EQ(context.at("authorizer").at("jwt").at("claims").at("sub"), "1");
   EXPECT_EQ(context.at("apiGateway"), Json::parse(R"({"operationContext": {"a": [1]}})"));
 }
@@ -114,16 +133,16 @@ TEST(Event, AuthorizerAndContextAppearOnlyWhenThere) {
 TEST(Event, AuthorizationIsLeftOutInProfileCloud) {
   Fixture fixture("GET", "/", {{"Authorization", "Bearer t"}});
   EventInput input = fixture.input();
-  EXPECT_EQ(make_event(input, PayloadVersion::v0_1).at("headers").at("Authorization"), "Bearer t");
+  EXPECT_EQ(event_of(input, PayloadVersion::v0_1).at("headers").at("Authorization"), "Bearer t");
   input.pass_authorization = false;
-  const Json event = make_event(input, PayloadVersion::v0_1);
+  const Json event = event_of(input, PayloadVersion::v0_1);
   EXPECT_FALSE(event.at("headers").contains("Authorization"));
   EXPECT_FALSE(event.at("multiValueHeaders").contains("Authorization"));
 }
 
 TEST(Event, HeadKeepsItsMethod) {
   Fixture fixture("HEAD", "/", {});
-  const Json event = make_event(fixture.input(), PayloadVersion::v0_1);
+  const Json event = event_of(fixture.input(), PayloadVersion::v0_1);
   EXPECT_EQ(event.at("httpMethod"), "HEAD");
   EXPECT_EQ(event.at("requestContext").at("httpMethod"), "HEAD");
 }
@@ -169,7 +188,7 @@ TEST(Event, BodyIsTextForJsonAndTextTypesOnly) {
     }
     Fixture fixture("POST", "/", headers);
     fixture.body = row.body;
-    const Json event = make_event(fixture.input(), PayloadVersion::v0_1);
+    const Json event = event_of(fixture.input(), PayloadVersion::v0_1);
     EXPECT_EQ(event.at("isBase64Encoded"), row.base64) << row.type;
     EXPECT_EQ(event.at("body"), row.base64 ? base64_encode(row.body) : row.body) << row.type;
   }
@@ -183,7 +202,7 @@ TEST(Event, BytesThatAreNotUtf8BecomeReplacementCharacters) {
   id.name = "id";
   id.value = "p\xFF";
   fixture.captures = {id};
-  const Json event = make_event(fixture.input(), PayloadVersion::v1_0);
+  const Json event = event_of(fixture.input(), PayloadVersion::v1_0);
   const std::string mark = "\xEF\xBF\xBD";
   EXPECT_EQ(event.at("queryStringParameters"), (Json{{"a" + mark, mark}, {"b", "\xC3\xA9" + mark}}));
   EXPECT_EQ(event.at("parameters").at("b"), "\xC3\xA9" + mark);
@@ -193,6 +212,22 @@ TEST(Event, BytesThatAreNotUtf8BecomeReplacementCharacters) {
   EXPECT_EQ(event.at("path"), "/p%FF");
   // Nothing left that a strict writer would refuse.
   EXPECT_NO_THROW(static_cast<void>(event.dump()));
+}
+
+TEST(Event, NamesThatBecomeTheSameAreOne) {
+  Fixture fixture("GET", "/?a%FF=1&b=2&a%FE=3&a%FF=4", {});
+  const Json event = event_of(fixture.input(), PayloadVersion::v1_0);
+  const std::string name = "a\xEF\xBF\xBD";
+  EXPECT_EQ(event.at("queryStringParameters"), (Json{{name, "4"}, {"b", "2"}}));
+  EXPECT_EQ(event.at("multiValueQueryStringParameters").at(name), Json::parse(R"(["1", "3", "4"])"));
+}
+
+TEST(Event, TextIsEscaped) {
+  Fixture fixture("POST", "/?a=%22%5C%0A%00%1F", {{"Content-Type", "text/plain"}});
+  fixture.body = std::string("\"\\\b\f\n\r\t\x01\x7F</script>", 19);
+  const Json event = event_of(fixture.input(), PayloadVersion::v1_0);
+  EXPECT_EQ(event.at("queryStringParameters").at("a"), std::string("\"\\\n\0\x1F", 5));
+  EXPECT_EQ(event.at("body"), fixture.body);
 }
 
 TEST(Event, ArraysAndRepeatedParameters) {
@@ -205,7 +240,7 @@ TEST(Event, ArraysAndRepeatedParameters) {
       {parameter("id", spec::ParameterIn::query, spec::ParameterShape::array),
        parameter("p", spec::ParameterIn::query), csv, none, parameter("n", spec::ParameterIn::header),
        parameter("n", spec::ParameterIn::query)});
-  const Json event = make_event(fixture.input(), PayloadVersion::v0_1);
+  const Json event = event_of(fixture.input(), PayloadVersion::v0_1);
   EXPECT_EQ(event.at("params"),
             Json::parse(R"({"id": "2", "p": "y", "csv": "a,b", "none": "d,e", "n": "v"})"));
   EXPECT_EQ(event.at("multiValueParams"),
@@ -218,7 +253,7 @@ TEST(Event, ArraysAndRepeatedParameters) {
 
 TEST(Event, SeveralCookieLinesAreOne) {
   Fixture fixture("GET", "/", {{"Cookie", "a=1"}, {"cookie", "b=2"}});
-  const Json event = make_event(fixture.input(), PayloadVersion::v0_1);
+  const Json event = event_of(fixture.input(), PayloadVersion::v0_1);
   EXPECT_EQ(event.at("headers").at("Cookie"), "a=1; b=2");
   EXPECT_EQ(event.at("multiValueHeaders").at("Cookie"), Json::parse(R"(["a=1; b=2"])"));
 }
@@ -227,7 +262,7 @@ TEST(Event, RequestTimeIsClfWithoutPadding) {
   Fixture fixture("GET", "/", {});
   EventInput input = fixture.input();
   input.now = std::chrono::system_clock::from_time_t(1799056800) + std::chrono::milliseconds(999);
-  const Json context = make_event(input, PayloadVersion::v0_1).at("requestContext");
+  const Json context = event_of(input, PayloadVersion::v0_1).at("requestContext");
   EXPECT_EQ(context.at("requestTime"), "4/Jan/2027:10:00:00 +0000");
   EXPECT_EQ(context.at("requestTimeEpoch"), 1799056800);
 }
