@@ -155,49 +155,54 @@ constexpr std::uint64_t zero_bytes(std::uint64_t word) noexcept {
   return (word - each_byte) & ~word & high_bits;
 }
 
-/// Whether none of eight ASCII bytes is a control, '"' or '\\'.
-constexpr bool is_plain_json(std::uint64_t word) noexcept {
-  return ((word - each_byte * 0x20) & ~word & high_bits) == 0 && zero_bytes(word ^ (each_byte * '"')) == 0 &&
-         zero_bytes(word ^ (each_byte * '\\')) == 0;
-}
+/// Text that an escape has nothing to say of: whole words of ASCII, and single bytes.
+struct PlainAscii {
+  static constexpr bool word(std::uint64_t /*word*/) noexcept { return true; }
+  static constexpr bool byte(unsigned char byte) noexcept { return byte < 0x80; }
+};
 
-constexpr bool is_plain_html(std::uint64_t word) noexcept {
-  return zero_bytes(word ^ (each_byte * '&')) == 0 && zero_bytes(word ^ (each_byte * '<')) == 0 &&
-         zero_bytes(word ^ (each_byte * '>')) == 0 && zero_bytes(word ^ (each_byte * '"')) == 0 &&
-         zero_bytes(word ^ (each_byte * '\'')) == 0;
-}
+struct PlainJson {
+  static constexpr bool word(std::uint64_t word) noexcept {
+    return ((word - each_byte * 0x20) & ~word & high_bits) == 0 &&
+           zero_bytes(word ^ (each_byte * '"')) == 0 && zero_bytes(word ^ (each_byte * '\\')) == 0;
+  }
+  static constexpr bool byte(unsigned char byte) noexcept {
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+  }
+};
 
-constexpr bool is_any(std::uint64_t /*word*/) noexcept {
-  return true;
-}
+struct PlainHtml {
+  static constexpr bool word(std::uint64_t word) noexcept {
+    return zero_bytes(word ^ (each_byte * '&')) == 0 && zero_bytes(word ^ (each_byte * '<')) == 0 &&
+           zero_bytes(word ^ (each_byte * '>')) == 0 && zero_bytes(word ^ (each_byte * '"')) == 0 &&
+           zero_bytes(word ^ (each_byte * '\'')) == 0;
+  }
+  static constexpr bool byte(unsigned char byte) noexcept {
+    return byte < 0x80 && byte != '&' && byte != '<' && byte != '>' && byte != '"' && byte != '\'';
+  }
+};
 
-/// The first place from `at` on that is not among whole words of ASCII for which `plain` holds.
+/// The first place from `at` on that is not plain.
 template <class Plain>
-std::size_t skip_plain(std::string_view text, std::size_t at, Plain plain) noexcept {
+std::size_t skip_plain(std::string_view text, std::size_t at) noexcept {
   std::uint64_t word = 0;
   while (text.size() - at >= sizeof word) {
     std::memcpy(&word, text.data() + at, sizeof word);
-    if ((word & high_bits) != 0 || !plain(word)) {
+    if ((word & high_bits) != 0 || !Plain::word(word)) {
       break;
     }
     at += sizeof word;
   }
+  while (at < text.size() && Plain::byte(static_cast<unsigned char>(text[at]))) {
+    ++at;
+  }
   return at;
 }
 
-/// `plain` says of a word of ASCII that `escape` has nothing to say of any of its bytes.
 template <class Plain, class Escape>
-void append_escaped(std::string& out, std::string_view text, Plain plain, Escape escape) {
+void append_escaped(std::string& out, std::string_view text, Escape escape) {
   std::size_t from = 0;
-  std::size_t look = 0;  ///< where the next look at whole words pays
-  for (std::size_t at = 0; at < text.size();) {
-    if (at >= look) {
-      at = skip_plain(text, at, plain);
-      look = at + sizeof(std::uint64_t);
-      if (at == text.size()) {
-        break;
-      }
-    }
+  for (std::size_t at = skip_plain<Plain>(text, 0); at < text.size(); at = skip_plain<Plain>(text, at)) {
     std::size_t skip = 1;
     const std::size_t length = utf8_sequence(text, at, skip);
     const std::string_view replacement = length == 0   ? std::string_view("\xEF\xBF\xBD")
@@ -308,7 +313,7 @@ std::string percent_decode_lenient(std::string_view text, bool plus_is_space) {
 bool is_valid_utf8(std::string_view bytes) noexcept {
   std::size_t skip = 0;
   for (std::size_t at = 0;;) {
-    at = skip_plain(bytes, at, is_any);
+    at = skip_plain<PlainAscii>(bytes, at);
     if (at == bytes.size()) {
       return true;
     }
@@ -323,13 +328,13 @@ bool is_valid_utf8(std::string_view bytes) noexcept {
 std::string sanitize_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
-  append_escaped(out, bytes, is_any, [](char) { return std::string_view(); });
+  append_escaped<PlainAscii>(out, bytes, [](char) { return std::string_view(); });
   return out;
 }
 
 void append_json_escaped(std::string& out, std::string_view text) {
   std::array<char, 6> unicode{'\\', 'u', '0', '0', '0', '0'};
-  append_escaped(out, text, is_plain_json, [&](char byte) -> std::string_view {
+  append_escaped<PlainJson>(out, text, [&](char byte) -> std::string_view {
     switch (byte) {
       case '"':
         return "\\\"";
@@ -359,7 +364,7 @@ void append_json_escaped(std::string& out, std::string_view text) {
 }
 
 void append_html_escaped(std::string& out, std::string_view text) {
-  append_escaped(out, text, is_plain_html, [](char byte) -> std::string_view {
+  append_escaped<PlainHtml>(out, text, [](char byte) -> std::string_view {
     switch (byte) {
       case '&':
         return "&amp;";

@@ -33,15 +33,16 @@ class Pairs {
       const int order = left.name.compare(right.name);
       return order != 0 ? order < 0 : left.place < right.place;
     });
-    out.key(single);
+    out.plain_key(single);
     out.begin_object();
     for (std::size_t at = 0; at < entries_.size(); ++at) {
       if (at + 1 == entries_.size() || entries_[at + 1].name != entries_[at].name) {
-        out.member(entries_[at].name, entries_[at].value);
+        out.key(entries_[at].name);
+        out.value(entries_[at].value);
       }
     }
     out.end_object();
-    out.key(multi);
+    out.plain_key(multi);
     out.begin_object();
     for (std::size_t at = 0; at < entries_.size();) {
       const std::string_view name = entries_[at].name;
@@ -124,15 +125,16 @@ std::vector<std::pair<const spec::Parameter*, const parameters::Value*>> present
 
 void write_parameters(JsonWriter& out, const EventInput& input, bool v1) {
   const auto present = present_parameters(input);
-  out.key(v1 ? "parameters" : "params");
+  out.plain_key(v1 ? "parameters" : "params");
   out.begin_object();
   for (const auto& [parameter, value] : present) {
     const bool last_only =
         value->exploded && parameter->shape != spec::ParameterShape::object && !value->items.empty();
-    out.member(parameter->name, last_only ? value->items.back() : value->text());
+    out.key(parameter->name);
+    out.value(last_only ? value->items.back() : value->text());
   }
   out.end_object();
-  out.key(v1 ? "multiValueParameters" : "multiValueParams");
+  out.plain_key(v1 ? "multiValueParameters" : "multiValueParams");
   out.begin_object();
   for (const auto& [parameter, value] : present) {
     out.key(parameter->name);
@@ -152,12 +154,13 @@ void write_parameters(JsonWriter& out, const EventInput& input, bool v1) {
 }
 
 void write_path_parameters(JsonWriter& out, const EventInput& input, bool v1) {
-  out.key(v1 ? "pathParameters" : "pathParams");
+  out.plain_key(v1 ? "pathParameters" : "pathParams");
   out.begin_object();
   for (const spec::Parameter& parameter : input.parameter_set.parameters()) {
     if (parameter.in == spec::ParameterIn::path) {
       if (const parameters::PathCapture* capture = input.values.capture(parameter.name)) {
-        out.member(parameter.name, capture->value);
+        out.key(parameter.name);
+        out.value(capture->value);
       }
     }
   }
@@ -166,9 +169,9 @@ void write_path_parameters(JsonWriter& out, const EventInput& input, bool v1) {
 
 void write_request_context(JsonWriter& out, const EventInput& input) {
   const http::Headers& headers = input.request.headers;
-  out.key("requestContext");
+  out.plain_key("requestContext");
   out.begin_object();
-  out.key("identity");
+  out.plain_key("identity");
   out.begin_object();
   out.member("sourceIp", input.context.client_address);
   out.member("userAgent", headers.get(http::FieldId::user_agent).value_or(std::string_view()));
@@ -179,13 +182,13 @@ void write_request_context(JsonWriter& out, const EventInput& input) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(input.now.time_since_epoch());
   out.member("requestTimeEpoch", std::int64_t{seconds.count()});
   if (!input.authorizer.is_null()) {
-    out.key("authorizer");
+    out.plain_key("authorizer");
     out.raw(dump_json(input.authorizer));
   }
   if (!input.operation_context.is_null()) {
-    out.key("apiGateway");
+    out.plain_key("apiGateway");
     out.begin_object();
-    out.key("operationContext");
+    out.plain_key("operationContext");
     out.raw(dump_json(input.operation_context));
     out.end_object();
   }

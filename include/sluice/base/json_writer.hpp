@@ -27,6 +27,17 @@ class JsonWriter {
     out_.push_back(':');
     comma_ = false;
   }
+  /// A name that has nothing to escape: a literal, or a token (RFC 9110 section 5.6.2).
+  void plain_key(std::string_view name) {
+    if (comma_) {
+      out_.append(",\"", 2);
+    } else {
+      out_.push_back('"');
+    }
+    out_.append(name);
+    out_.append("\":", 2);
+    comma_ = false;
+  }
   void value(std::string_view text) {
     separate();
     quote(text);
@@ -40,14 +51,14 @@ class JsonWriter {
     out_.append(json);
     comma_ = true;
   }
+  // A literal would be taken for a bool.
+  void value(const char* text) { value(std::string_view(text)); }
+  /// As plain_key() and value().
   template <typename Value>
   void member(std::string_view name, const Value& what) {
-    key(name);
+    plain_key(name);
     value(what);
   }
-  // A literal would be taken for a bool.
-  void member(std::string_view name, const char* text) { member(name, std::string_view(text)); }
-  void value(const char* text) { value(std::string_view(text)); }
 
  private:
   void separate() {

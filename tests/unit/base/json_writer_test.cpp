@@ -40,7 +40,8 @@ TEST(JsonWriter, EscapesNamesAndTexts) {
   std::string text;
   JsonWriter out(text);
   out.begin_object();
-  out.member("a\"\n", "\\\x01\xFF");
+  out.key("a\"\n");
+  out.value("\\\x01\xFF");
   out.end_object();
   EXPECT_EQ(text, "{\"a\\\"\\n\":\"\\\\\\u0001\xEF\xBF\xBD\"}");
   const Result<Json> parsed = parse_json(text);
