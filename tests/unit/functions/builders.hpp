@@ -14,7 +14,8 @@ namespace sluice::functions::test {
 /// A request as the server would hand it over, with what surrounds it.
 class Fixture {
  public:
-  Fixture(std::string method, std::string target, std::vector<std::pair<std::string, std::string>> headers) {
+  Fixture(std::string method, std::string target,
+          const std::vector<std::pair<std::string, std::string>>& headers) {
     request.method_text = std::move(method);
     request.method = http::parse_method(request.method_text);
     request.target = std::move(target);
