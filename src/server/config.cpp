@@ -298,7 +298,7 @@ void read_limits(Section& root) {
       if (value && std::holds_alternative<std::uint64_t*>(target)) {
         *std::get<std::uint64_t*>(target) = *value;
       } else if (value) {
-        *std::get<std::optional<std::uint64_t>*>(target) = *value;
+        *std::get<std::optional<std::uint64_t>*>(target) = value;
       }
     }
     if (!limit.built) {

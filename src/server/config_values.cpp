@@ -35,8 +35,10 @@ std::optional<Quantity> split_quantity(std::string_view text) {
     return std::nullopt;
   }
   Quantity quantity;
-  const auto parsed = std::from_chars(text.data(), text.data() + end, quantity.number);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + end) {
+  const std::string_view digits = text.substr(0, end);
+  const char* const stop = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), stop, quantity.number);
+  if (parsed.ec != std::errc{} || parsed.ptr != stop) {
     return std::nullopt;
   }
   quantity.unit = text.substr(end);

@@ -144,6 +144,7 @@ int main(int argc, char** argv) {
   version_call->add_option("--format", version_format, "text or json");
 
   std::vector<CLI::App*> later;
+  later.reserve(later_calls.size());
   for (const LaterCall& call : later_calls) {
     later.push_back(
         add_call(app, std::string(call.name), std::string(call.description), std::string(call.example)));

@@ -54,7 +54,7 @@ class TestAuthority {
     static long serial = 1;
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial);
     X509_set_version(certificate, X509_VERSION_3);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -86400 * 60);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -86400L * 60);
     X509_gmtime_adj(X509_getm_notAfter(certificate), 86400 * days);
     X509_set_pubkey(certificate, key);
     X509_NAME* subject = X509_get_subject_name(certificate);

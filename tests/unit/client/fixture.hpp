@@ -30,12 +30,14 @@ struct Answer {
 };
 
 class ClientTest : public ::testing::Test {
- protected:
-  ClientTest() { use({}); }
+ public:
   ~ClientTest() override {
     client.reset();
     poll(0ms);
   }
+
+ protected:
+  ClientTest() { use({}); }
 
   void use(const ClientSettings& settings) { client = make_http_client(worker, settings); }
 

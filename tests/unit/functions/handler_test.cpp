@@ -17,12 +17,14 @@ using testing::HasSubstr;
 using testing::Not;
 
 class HandlerOf : public testing::Test {
+ public:
+  ~HandlerOf() override { fs::remove_all(folder_); }
+
  protected:
   HandlerOf() {
     std::string pattern = (fs::temp_directory_path() / "sluice-handler-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
   }
-  ~HandlerOf() override { fs::remove_all(folder_); }
   void write(const std::string& name) {
     fs::create_directories(fs::path(folder_ + "/" + name).parent_path());
     std::ofstream(folder_ + "/" + name) << "x";

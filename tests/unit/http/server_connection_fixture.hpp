@@ -149,7 +149,7 @@ class ConnectionTest : public testing::Test {
     if (!reading_ || client_ == nullptr || closed_ || reset_) {
       return;
     }
-    std::array<char, 65536> buffer;
+    std::array<char, 65536> buffer{};
     for (;;) {
       const Result<std::optional<std::size_t>> size = client_->try_read(net::asio::buffer(buffer));
       if (!size) {

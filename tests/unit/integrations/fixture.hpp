@@ -129,6 +129,7 @@ class FakeCredentials final : public client::cloud::Credentials {
 
 /// What came back, read to its end.
 struct Answer {
+  bool done = false;
   int status = 0;
   http::Headers headers;
   std::string body;
@@ -216,10 +217,8 @@ class Bench {
     }
     Answer answer;
     gateway::Exchange exchange = make_exchange();
-    bool done = false;
-    net::asio::co_spawn(worker.context(), run_to_end(*integration, exchange, answer, done),
-                        net::asio::detached);
-    while (!done) {
+    net::asio::co_spawn(worker.context(), run_to_end(*integration, exchange, answer), net::asio::detached);
+    while (!answer.done) {
       worker.context().run_one();
     }
     request.body = nullptr;
@@ -338,7 +337,7 @@ class Bench {
   }
 
   static net::Awaitable<void> run_to_end(const gateway::Integration& integration, gateway::Exchange& exchange,
-                                         Answer& answer, bool& done) {
+                                         Answer& answer) {
     Result<http::Response> response = co_await integration.run(exchange);
     if (!response) {
       answer.error = response.error();
@@ -359,7 +358,7 @@ class Bench {
         answer.body = body ? *body : "(broken)";
       }
     }
-    done = true;
+    answer.done = true;
   }
 
   static void split_fields(http::Headers& headers, std::string_view lines) {

@@ -39,7 +39,7 @@ class FakeClock final : public Clock {
 };
 
 class CredentialTest : public client::test::ClientTest {
- protected:
+ public:
   ~CredentialTest() override {
     view.reset();
     if (store) {
@@ -49,6 +49,7 @@ class CredentialTest : public client::test::ClientTest {
     store.reset();
   }
 
+ protected:
   StoreSettings settings(std::uint16_t port) {
     StoreSettings out;
     out.iam = parse_url("http://127.0.0.1:" + std::to_string(port) + "/iam/v1/tokens").value();
