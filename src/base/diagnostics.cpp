@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "sluice/base/codec.hpp"
+
 namespace sluice {
 
 void Diagnostics::error(Place place, std::string_view rule, std::string message, std::string hint) {
@@ -76,6 +78,11 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
 std::string_view nearest_name(std::string_view name, const std::vector<std::string_view>& candidates) {
   if (name.size() > 64) {
     return {};
+  }
+  for (const std::string_view candidate : candidates) {
+    if (equals_ignore_case(name, candidate)) {
+      return candidate;
+    }
   }
   std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
   std::string_view found;

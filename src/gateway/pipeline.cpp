@@ -218,10 +218,11 @@ class PhasedPipeline final : public Pipeline {
       return false;
     }
     visit.context.record.detail = plan.refused_what;
-    return refuse_with(visit, 501, plan.refused_slug,
-                       plan.refused_slug == "no_integration"
-                           ? "The operation has no integration"
-                           : "The operation needs what this version of the gateway does not have");
+    return refuse_with(
+        visit, 501, plan.refused_slug,
+        plan.refused_slug == "no_integration"
+            ? "The operation has no integration"
+            : "The operation needs what this version of the gateway does not have (not_built)");
   }
 
   /// A declared size is judged at once; a body of unknown size is watched while it is read.

@@ -45,6 +45,28 @@ bool is_host(std::string_view text) noexcept {
   });
 }
 
+/// Why a URL's host, as the document writes it, is none. Never quotes user information: it may hold a
+/// password.
+std::string host_mistake(std::string_view host) {
+  if (host.empty()) {
+    return "the URL has no host name after its scheme; write https://HOST/PATH";
+  }
+  if (host.find('@') != std::string_view::npos) {
+    return "the URL holds a user name before its host, which is never sent; "
+           "write an `Authorization` header instead";
+  }
+  const std::size_t open = host.find('{');
+  const std::size_t close = host.find('}', open == std::string_view::npos ? host.size() : open);
+  if (close != std::string_view::npos) {
+    return "`" + std::string(host.substr(open, close + 1 - open)) +
+           "` in the URL's host is no parameter of the operation; declare it under `parameters`, or write "
+           "the host itself";
+  }
+  return "\"" + std::string(host) +
+         "\" in the URL is no valid host name or host:port; write https://HOST/PATH, with a port up to 65535 "
+         "and names outside ASCII in their xn-- form";
+}
+
 bool is_dot_segment(std::string_view segment) {
   if (segment.size() > 6 || segment.empty()) {
     return false;
@@ -289,10 +311,10 @@ Result<void> TextTemplate::place_in_url() {
   }
   if (landing_ == Landing::url) {
     if (scheme != "http" && scheme != "https") {
-      return config_error("the URL must begin with http:// or https://");
+      return config_error("the URL must begin with http:// or https://; write http://HOST/PATH");
     }
     if (!is_host(host)) {
-      return config_error("the URL has no valid host name or host:port after its scheme");
+      return config_error(host_mistake(host));
     }
     if (position == Position::host) {
       position = Position::path;

@@ -108,8 +108,7 @@ void read_trusted_proxies(Section& root) {
     const Result<void> added = root.context().config.trusted_proxies.add(text);
     if (added.has_error()) {
       root.error(*node, "bad-address", "`trusted_proxies`: " + added.error().detail,
-                 "write an address (192.0.2.7), a network (10.0.0.0/8, fd00::/8), or unix for peers of unix "
-                 "sockets");
+                 "`unix` stands for peers of unix sockets");
     }
   }
 }
@@ -143,8 +142,11 @@ void read_gateway(Section& root, const spec::Node& node) {
   gateway.place = section.place(node);
   const std::string spec =
       section.required_string("spec", "name the OpenAPI document, such as `spec: shop.yaml`");
-  if (!spec.empty()) {
+  // What a broken ${env:…} or ${file:…} left was reported; no file is named so.
+  const bool broken = spec.find("${env:") != std::string::npos || spec.find("${file:") != std::string::npos;
+  if (!spec.empty() && !broken) {
     gateway.spec = path_beside(config.file, spec);
+    gateway.spec_place = section.place(*section.node("spec"));
   }
   if (const auto id = section.text("id")) {
     gateway.id = *id;
@@ -161,7 +163,7 @@ void read_gateway(Section& root, const spec::Node& node) {
                                 (letter >= '0' && letter <= '9') || letter == '-' || letter == '_' ||
                                 letter == '.';
                        });
-  if (!good_id && !spec.empty()) {
+  if (!good_id && !gateway.spec.empty()) {
     const spec::Node* at = section.node("id");
     section.error(at == nullptr ? node : *at, "bad-id",
                   "a gateway's id holds letters, digits, '-', '_' and '.' only, at most 128",
@@ -350,10 +352,10 @@ Config load_config(const std::string& file, Diagnostics& diagnostics, const Conf
     config.watch = root.flag("watch").value_or(false);
     read_workers(root);
     read_trusted_proxies(root);
-    if (const spec::Node* log = root.node("log")) {
+    if (const spec::Node* log = root.node("log"); log != nullptr && !log->is_null()) {
       read_log(root, *log);
     }
-    if (const spec::Node* http = root.node("http")) {
+    if (const spec::Node* http = root.node("http"); http != nullptr && !http->is_null()) {
       Section section(context, *http, "`http`");
       config.http_allow_private = section.flag("allow_private").value_or(false);
     }

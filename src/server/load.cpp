@@ -31,7 +31,15 @@ void load_certificates(Loaded& loaded, Diagnostics& diagnostics) {
   for (const CertificateConfig& entry : loaded.config.certificates) {
     auto certificate = net::TlsCertificate::load(entry.certificate, entry.private_key);
     if (certificate.has_error()) {
-      diagnostics.error(entry.place, "bad-certificate", certificate.error().detail);
+      constexpr std::string_view hint =
+          "`certificate` and `private_key` are PEM files, taken from the configuration's folder";
+      diagnostics.error(entry.place, "bad-certificate", certificate.error().detail, std::string(hint));
+      std::error_code failed;
+      if (!std::filesystem::exists(entry.certificate, failed) &&
+          !std::filesystem::exists(entry.private_key, failed)) {
+        diagnostics.error(entry.place, "bad-certificate",
+                          "private key '" + entry.private_key + "' is not there either");
+      }
       continue;
     }
     const net::TlsCertificate& read = *certificate.value();
@@ -281,6 +289,14 @@ Loaded load(Config given, gateway::CompileMode mode, MetricsRegistry* metrics, s
       continue;
     }
     loaded.files.push_back(gateway.spec);
+    if (!gateway.spec_place.file.empty()) {
+      if (const Result<std::string> text = spec::real_file_reader()(gateway.spec); text.has_error()) {
+        diagnostics.error(gateway.spec_place, "cannot-read",
+                          "the document " + gateway.spec + " cannot be read: " + text.error().detail,
+                          "correct `spec`; it is taken from the configuration's folder");
+        continue;
+      }
+    }
     const gateway::GatewaySettings gateway_settings = make_gateway_settings(config, gateway);
     auto compiled =
         gateway::Gateway::compile(gateway_settings, environment, integration_table(), metrics, diagnostics);

@@ -40,7 +40,7 @@ bool parse_variables(const std::vector<std::string>& pairs,
 }
 
 int run_check(const CheckArguments& arguments) {
-  bool usable = true;
+  bool usable = !arguments.mistaken;
   const auto format = server::parse_report_format(arguments.format);
   if (!format) {
     complain("--format \"" + arguments.format + "\" is not known; write text, json or sarif");

@@ -10,12 +10,14 @@ namespace sluice::cli {
 /// 0: done; 1: mistakes were found, or nothing matched; 2: the call cannot be carried out as it was made.
 enum ExitCode : int { exit_ok = 0, exit_mistakes = 1, exit_usage = 2 };
 
+/// `mistaken`, of each: something in the call was wrong already; the rest is looked at, and nothing is done.
 struct ServeArguments {
   std::string config;
   std::string spec;
   std::string listen;
   std::vector<std::string> variables;
   bool watch = false;
+  bool mistaken = false;
 };
 int run_serve(const ServeArguments& arguments);
 
@@ -26,6 +28,7 @@ struct CheckArguments {
   std::string format = "text";
   std::string policy;
   bool strict = false;
+  bool mistaken = false;
 };
 int run_check(const CheckArguments& arguments);
 
@@ -33,6 +36,7 @@ struct RoutesArguments {
   std::string file;
   std::vector<std::string> variables;
   std::string format = "text";
+  bool mistaken = false;
 };
 int run_routes(const RoutesArguments& arguments);
 
@@ -46,6 +50,7 @@ struct ExplainArguments {
   std::string config;
   std::vector<std::string> variables;
   std::string format = "text";
+  bool mistaken = false;
 };
 int run_explain(const ExplainArguments& arguments);
 

@@ -26,6 +26,9 @@ bool check_format(const std::string& format) {
 }
 
 bool check_readable(const std::string& file) {
+  if (file.empty()) {
+    return false;  // that it is missing was told
+  }
   const Result<std::string> text = spec::real_file_reader()(file);
   if (text.has_error()) {
     complain("cannot read " + file + ": " + text.error().detail);
@@ -52,7 +55,7 @@ int run_routes(const RoutesArguments& arguments) {
   std::vector<std::pair<std::string, std::string>> variables;
   bool usable = parse_variables(arguments.variables, variables);
   usable = check_format(arguments.format) && usable;
-  usable = check_readable(arguments.file) && usable;
+  usable = check_readable(arguments.file) && usable && !arguments.mistaken;
   if (!usable) {
     return exit_usage;
   }
@@ -67,13 +70,16 @@ int run_routes(const RoutesArguments& arguments) {
   if (!compiled) {
     return exit_mistakes;
   }
+  if (diagnostics.has_errors() && compiled->api().paths.empty()) {
+    return exit_mistakes;
+  }
   print(arguments.format == "json" ? dump_json(gateway::route_table_json(*compiled), 2) + '\n'
                                    : gateway::route_table_text(*compiled));
   return diagnostics.has_errors() ? exit_mistakes : exit_ok;
 }
 
 int run_explain(const ExplainArguments& arguments) {
-  bool usable = true;
+  bool usable = !arguments.mistaken;
   gateway::ExplainRequest request;
   request.method = arguments.method;
   // Methods are case-sensitive; on a command line "get" is meant to be GET.

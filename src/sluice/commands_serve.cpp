@@ -8,7 +8,7 @@
 namespace sluice::cli {
 
 int run_serve(const ServeArguments& arguments) {
-  bool usable = true;
+  bool usable = !arguments.mistaken;
   if (arguments.config.empty() == arguments.spec.empty()) {
     complain(arguments.config.empty() ? "serve needs --config FILE or --spec FILE; see sluice serve --help"
                                       : "serve takes --config or --spec, not both");
@@ -25,18 +25,25 @@ int run_serve(const ServeArguments& arguments) {
     refuse(!arguments.variables.empty(), "--var", "variables");
     refuse(arguments.watch, "--watch", "watch: true");
   }
+  server::StandaloneOptions standalone;
+  standalone.spec = arguments.spec;
+  standalone.variables = arguments.variables;
+  standalone.watch = arguments.watch;
+  if (!arguments.listen.empty()) {
+    standalone.listen = arguments.listen;
+  }
   if (!usable) {
+    if (arguments.config.empty()) {
+      Diagnostics diagnostics;
+      static_cast<void>(server::standalone_config(standalone, diagnostics));
+      for (const Diagnostic& item : diagnostics.items()) {
+        complain(item.place.file + ": " + item.message + (item.hint.empty() ? "" : "; " + item.hint));
+      }
+    }
     return exit_usage;
   }
   server::DaemonOptions options;
   if (arguments.config.empty()) {
-    server::StandaloneOptions standalone;
-    standalone.spec = arguments.spec;
-    standalone.variables = arguments.variables;
-    standalone.watch = arguments.watch;
-    if (!arguments.listen.empty()) {
-      standalone.listen = arguments.listen;
-    }
     options.mode = gateway::CompileMode::standalone;
     options.configure = [standalone](Diagnostics& diagnostics) {
       return server::standalone_config(standalone, diagnostics);

@@ -18,6 +18,7 @@ using namespace sluice::cli;
 
 /// Complains about every argument that no option or place took, with the option that may have been meant.
 bool report_extras(const CLI::App& call) {
+  const std::string help = call.get_parent() == nullptr ? "sluice" : "sluice " + call.get_name();
   const std::vector<std::string> extras = call.remaining();
   std::vector<std::string> names;
   for (const CLI::Option* option : call.get_options()) {
@@ -28,14 +29,14 @@ bool report_extras(const CLI::App& call) {
   const std::vector<std::string_view> known(names.begin(), names.end());
   for (const std::string& extra : extras) {
     if (!extra.starts_with('-')) {
-      complain("unexpected argument \"" + extra + "\"; see sluice " + call.get_name() + " --help");
+      complain("unexpected argument \"" + extra + "\"; see " + help + " --help");
       continue;
     }
     const std::string name = extra.substr(0, extra.find('='));
     const std::string_view nearest = sluice::nearest_name(name, known);
-    complain("unknown option " + name +
-             (nearest.empty() ? "; see sluice " + call.get_name() + " --help"
-                              : "; did you mean " + std::string(nearest) + "?"));
+    complain(
+        "unknown option " + name +
+        (nearest.empty() ? "; see " + help + " --help" : "; did you mean " + std::string(nearest) + "?"));
   }
   return !extras.empty();
 }
@@ -67,6 +68,26 @@ constexpr std::array later_calls{
               "  sluice domains --config sluice.yaml"},
 };
 
+constexpr std::string_view built_calls = "serve, check, routes, explain, schema or version";
+
+/// Complains about what stands where a call's name belongs.
+bool report_unknown_call(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* call : app.get_subcommands(nullptr)) {
+    names.push_back(call->get_name());
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const std::vector<std::string> extras = app.remaining();
+  if (extras.empty() || extras.front().starts_with('-')) {
+    return report_extras(app);
+  }
+  const std::string_view nearest = sluice::nearest_name(extras.front(), known);
+  complain("there is no call \"" + extras.front() + "\"; " +
+           (nearest.empty() ? "name one: " + std::string(built_calls) + "; see sluice --help"
+                            : "did you mean sluice " + std::string(nearest) + "?"));
+  return true;
+}
+
 /// CLI11 knows a vector option as greedy; ours take one value an occurrence.
 CLI::Option* add_repeated(CLI::App& call, const std::string& name, std::vector<std::string>& values,
                           const std::string& description) {
@@ -84,6 +105,7 @@ int main(int argc, char** argv) {
       "Examples:\n  sluice serve --spec openapi.yaml\n  sluice check openapi.yaml\n"
       "Each call has its own --help.");
   app.require_subcommand(0, 1);
+  app.allow_extras();
   bool print_version = false;
   app.add_flag("--version", print_version, "print the version");
 
@@ -156,6 +178,10 @@ int main(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::CallForAllHelp& help) {
     return app.exit(help);
+  } catch (const CLI::ArgumentMismatch& mistake) {
+    const std::string text = mistake.what();  // "--spec: 1 required TEXT missing"
+    complain(text.substr(0, text.find(':')) + " needs a value; see sluice --help");
+    return exit_usage;
   } catch (const CLI::ParseError& mistake) {
     complain(std::string(mistake.what()) + "; see sluice --help");
     return exit_usage;
@@ -165,11 +191,16 @@ int main(int argc, char** argv) {
   }
   for (const CLI::App* call : later) {
     if (call->parsed()) {
-      complain("\"" + call->get_name() + "\" is not built in this version (" + call->get_description() + ")");
+      complain("\"" + call->get_name() + "\" is not built in this version; it has " +
+               std::string(built_calls));
       return exit_usage;
     }
   }
-  bool unusable = false;
+  if (app.get_subcommands().empty() && !app.remaining().empty()) {
+    report_unknown_call(app);
+    return exit_usage;
+  }
+  bool unusable = report_extras(app);
   for (const CLI::App* call : app.get_subcommands()) {
     unusable = report_extras(*call) || unusable;
   }
@@ -192,9 +223,7 @@ int main(int argc, char** argv) {
   if (schema_call->parsed()) {
     required(schema, "\"document\" or \"config\"", "schema");
   }
-  if (unusable) {
-    return exit_usage;
-  }
+  serve.mistaken = check.mistaken = routes.mistaken = explain.mistaken = unusable;
   if (serve_call->parsed()) {
     return run_serve(serve);
   }
@@ -207,12 +236,15 @@ int main(int argc, char** argv) {
   if (explain_call->parsed()) {
     return run_explain(explain);
   }
+  if (unusable) {
+    return exit_usage;
+  }
   if (schema_call->parsed()) {
     return run_schema(schema);
   }
   if (version_call->parsed()) {
     return run_version(version_format);
   }
-  complain("name a call: serve, check, routes, explain, schema or version; see sluice --help");
+  complain("name a call: " + std::string(built_calls) + "; see sluice --help");
   return exit_usage;
 }

@@ -91,6 +91,75 @@ def test_all_wrong_options_are_told_at_once(sluice, files):
     assert all(text in result.err for text in ("none.yaml", "-H", "--var", "xml"))
 
 
+def test_wrong_options_do_not_hide_wrong_values(sluice, files):
+    result = sluice("serve", "--spec", "good.yaml", "--listen", "1.2.3:99999", "--var", "novalue", "--wtach")
+    assert result.code == 2
+    assert all(text in result.err for text in ("--wtach; did you mean --watch", "--listen", "NAME=VALUE")), result.err
+    result = sluice("check", "good.yaml", "--format", "xml", "--stirct")
+    assert result.code == 2
+    assert "xml" in result.err and "did you mean --strict" in result.err
+    result = sluice("explain", "none.yaml", "-H", "bad")
+    assert result.code == 2
+    assert all(text in result.err for text in ("METHOD", "URL", "-H", "none.yaml")), result.err
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["chek", "good.yaml"], "did you mean sluice check?"), (["CHECK"], "did you mean sluice check?"),
+    (["zzzzz"], "serve, check, routes, explain, schema or version"), (["--vresion"], "did you mean --version?"),
+    (["check", "--format"], "--format needs a value"), (["serve", "--spec"], "--spec needs a value")])
+def test_what_is_no_call_names_the_nearest(sluice, files, arguments, text):
+    result = sluice(*arguments)
+    assert result.code == 2
+    assert text in result.err, result.err
+    assert len(result.err.splitlines()) == 1, result.err
+
+
+def test_a_document_that_is_not_there_is_told_where_the_configuration_names_it(sluice, files):
+    (files / "sluice.yaml").write_text("gateways:\n  - id: shop\n    spec: shop.yaml\n")
+    result = sluice("check", "--config", "sluice.yaml")
+    assert result.code == 1
+    assert result.out == ("sluice.yaml:3:11: error: the document shop.yaml cannot be read: No such file or directory; "
+                          "correct `spec`; it is taken from the configuration's folder [cannot-read]\n")
+
+
+def test_both_files_of_a_certificate_are_told(sluice, files):
+    (files / "sluice.yaml").write_text("gateways: [{spec: good.yaml}]\n"
+                                       "certificates: [{certificate: none.pem, private_key: none.key}]\n")
+    result = sluice("check", "--config", "sluice.yaml")
+    assert result.code == 1
+    assert "none.pem" in result.out and "none.key" in result.out, result.out
+
+
+@pytest.mark.parametrize("url, rule, texts", [
+    ("${var.host}/x", "undeclared-variable", ["gateway variable", "Terraform"]),
+    ("https://${var.host}/x", "undeclared-variable", ["gateway variable", "Terraform"]),
+    ("https://{shop}.example/x", "integration-option", ["`{shop}`", "no parameter", "declare it"]),
+    ("https://me:secret@h.example/x", "integration-option", ["user name", "Authorization"]),
+    ("https://h.example:99999/x", "integration-option", ['"h.example:99999"', "65535"]),
+    ("https:///x", "integration-option", ["no host name", "https://HOST/PATH"]),
+    ("h.example/x", "integration-option", ["http:// or https://", "http://HOST/PATH"])])
+def test_a_bad_url_is_one_mistake_that_says_what_to_do(sluice, tmp_path, url, rule, texts):
+    (tmp_path / "url.yaml").write_text(
+        "openapi: 3.0.0\npaths:\n  /a:\n    get:\n"
+        f"      x-yc-apigateway-integration: {{type: http, url: '{url}'}}\n")
+    result = sluice("check", "url.yaml")
+    assert result.code == 1
+    (line,) = result.out.splitlines()
+    assert LINE.match(line)["rule"] == rule and all(text in line for text in texts), line
+    assert "secret" not in line
+
+
+def test_a_method_in_capitals(sluice, tmp_path):
+    (tmp_path / "method.yaml").write_text("openapi: 3.0.0\npaths: {/a: {GET: {}}}\n")
+    assert "did you mean `get`?" in sluice("check", "method.yaml").out
+
+
+def test_routes_of_a_document_that_has_none(sluice, tmp_path):
+    (tmp_path / "old.yaml").write_text("swagger: '2.0'\n")
+    result = sluice("routes", "old.yaml")
+    assert (result.code, result.out) == (1, "") and "swagger-2" in result.err
+
+
 def test_check_text(sluice, files):
     assert sluice("check", "good.yaml").code == 0
     result = sluice("check", "bad.yaml")
@@ -156,7 +225,7 @@ def test_check_of_a_configuration_names_mistakes_everywhere(sluice, files):
     assert re.search(r"^c\.yaml:3:\d+: error: .*timeout.*3s", result.out, re.M)
     assert re.search(r"^c\.yaml:5:\d+: warning: .*\[not-built\]$", result.out, re.M)
     assert re.search(r"^bad\.yaml:6:", result.out, re.M)
-    assert re.search(r"^none\.yaml:1:1: error", result.out, re.M)
+    assert re.search(r"^c\.yaml:4:\d+: error: .*none\.yaml", result.out, re.M)
 
 
 def test_unmapped_ids_are_no_finding_without_a_configuration(sluice, files):

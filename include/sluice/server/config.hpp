@@ -44,6 +44,7 @@ struct ListenerConfig {
 struct GatewayConfig {
   std::string id;
   std::string spec;  ///< path, relative to the working directory
+  Place spec_place;  ///< where the configuration names it; without a file under `serve --spec`
   std::vector<std::string> domains;
   spec::VariableValues variables;
   std::optional<gateway::Profile> profile;

@@ -402,8 +402,10 @@ void Http::read_url(gateway::BuildContext& context, spec::ObjectReader& reader) 
   has_url_ = true;
   const spec::Node& node = *reader.node("url");
   const parameters::ParameterSet& set = context.operation.parameter_set;
-  if (!spec::find_leftover(node.text).empty() && !TextTemplate::compile(node.text, Landing::url, set)) {
-    has_url_ = false;  // load_api() warned of the leftover
+  const bool unfilled = !spec::find_leftover(node.text).empty() ||
+                        (node.text.find("${var.") != std::string::npos && context.diagnostics.has_errors());
+  if (unfilled && !TextTemplate::compile(node.text, Landing::url, set)) {
+    has_url_ = false;  // the leftover or the undeclared variable was reported
     return;
   }
   auto whole = compile_template(reader, node, node.text, Landing::url, set);

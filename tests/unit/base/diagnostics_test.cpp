@@ -61,6 +61,8 @@ TEST(NearestName, FindsMisspellings) {
   EXPECT_EQ(nearest_name("tags", names), "tag");
   EXPECT_EQ(nearest_name("Security", names), "security");
   EXPECT_EQ(nearest_name("tag", names), "tag");
+  EXPECT_EQ(nearest_name("TAG", names), "tag");
+  EXPECT_EQ(nearest_name("GET", {"get", "put"}), "get") << "case alone is no distance";
   EXPECT_EQ(nearest_name("bucket", names), "");
   EXPECT_EQ(nearest_name("", names), "");
   EXPECT_EQ(nearest_name("x", {}), "");

@@ -208,6 +208,28 @@ TEST(Config, WhatIsNoMapping) {
   }
 }
 
+TEST(Config, AnEmptySectionIsNoSection) {
+  ConfigText source;
+  source.load("gateways: [{spec: a.yaml}]\nlog:\nhttp:\nlimits:\nfunctions:\nlisten:\n");
+  EXPECT_EQ(source.rules(), "") << source.text();
+}
+
+TEST(Config, ABrokenReferenceNamesNoDocument) {
+  ConfigText source;
+  const Config config = source.load("gateways:\n  - {spec: \"${env:NO_SUCH}\"}\n");
+  EXPECT_EQ(source.rules(), "2:bad-reference") << source.text();
+  ASSERT_EQ(config.gateways.size(), 1U);
+  EXPECT_EQ(config.gateways.front().spec, "");
+}
+
+TEST(Config, ADocumentsPlaceIsWhereItIsNamed) {
+  ConfigText source;
+  const Config config = source.load("gateways:\n  - spec: a.yaml\n");
+  ASSERT_EQ(config.gateways.size(), 1U);
+  EXPECT_EQ(config.gateways.front().spec_place.line, 2U);
+  EXPECT_EQ(config.gateways.front().spec_place.column, 11U);
+}
+
 TEST(Config, GatewaysMayNotShare) {
   ConfigText source;
   source.load(R"yaml(service_domain: gw.example
