@@ -15,9 +15,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <mutex>
-#include <sstream>
+#include <optional>
 #include <thread>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -26,6 +25,8 @@
 
 #include "landlock.hpp"
 #include "output_lines.hpp"
+#include "private_tmp.hpp"
+#include "process_family.hpp"
 
 namespace sluice::net {
 namespace {
@@ -60,7 +61,7 @@ Error system_error(const std::string& what, int code) {
 }
 
 /// What the child does before it becomes its program; said over a pipe when it fails.
-enum class Step : int { session, descriptors, directory, privileges, sandbox, program };
+enum class Step : int { session, temporary, descriptors, directory, privileges, sandbox, program };
 struct Failure {
   Step step;
   int code;
@@ -74,6 +75,7 @@ struct Launch {
   const char* directory = nullptr;
   const int* handed = nullptr;  ///< standard input, output, error, then the rest; all above the targets
   int handed_count = 0;
+  const PrivateTmp* private_tmp = nullptr;
   int ruleset = -1;
   int report = -1;
   pid_t parent = 0;
@@ -99,6 +101,9 @@ void drop_capabilities() noexcept {
 [[noreturn]] void become(const Launch& launch) noexcept {
   if (::setsid() < 0) {
     fail(launch, Step::session);
+  }
+  if (launch.private_tmp != nullptr && !enter_private_tmp(*launch.private_tmp)) {
+    fail(launch, Step::temporary);
   }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != launch.parent) {
@@ -156,35 +161,14 @@ Error launch_error(const Failure& failure, const ProcessOptions& options, const 
       return config_error(program + " cannot be run: " + reason);
     case Step::sandbox:
       return system_error("Landlock refuses", failure.code);
+    case Step::temporary:
+      return system_error("a process cannot have a /tmp of its own", failure.code);
     case Step::session:
     case Step::descriptors:
     case Step::privileges:
       break;
   }
   return system_error("a process cannot be prepared", failure.code);
-}
-
-std::uint64_t own_memory(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  std::uint64_t shared = 0;
-  if (!(file >> total >> resident >> shared) || resident < shared) {
-    return 0;
-  }
-  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return (resident - shared) * page;
-}
-
-std::uint64_t tree_memory(pid_t pid, int depth) {
-  std::uint64_t sum = own_memory(pid);
-  const std::string id = std::to_string(pid);
-  std::ifstream children("/proc/" + id + "/task/" + id + "/children");
-  pid_t child = 0;
-  while (depth > 0 && children >> child) {
-    sum += tree_memory(child, depth - 1);
-  }
-  return sum;
 }
 
 class Child final : public ChildProcess {
@@ -202,17 +186,24 @@ class Child final : public ChildProcess {
   [[nodiscard]] pid_t pid() const noexcept override { return pid_; }
   void signal_group(int number) noexcept override {
     const std::lock_guard lock(mutex_);
-    if (pid_ > 0 && !reaped_) {
+    if (pid_ <= 0 || reaped_) {
+      return;
+    }
+    if (number == SIGKILL) {
+      family_.kill();
+    } else {
       ::kill(-pid_, number);
     }
+  }
+  [[nodiscard]] std::vector<pid_t> descendants() const override {
+    return reaped_ ? std::vector<pid_t>() : family_.members();
   }
   void stop(Duration grace) override {
     signal_group(SIGTERM);
     kill_timer_.arm(grace);
   }
   [[nodiscard]] std::uint64_t resident_bytes() const override {
-    constexpr int deepest = 8;
-    return reaped_ ? 0 : tree_memory(pid_, deepest);
+    return reaped_ ? 0 : family_.resident_bytes();
   }
 
  private:
@@ -229,7 +220,7 @@ class Child final : public ChildProcess {
   void wait_output(OutputStream which);
   void wait_exit();
   void finish();
-  /// Kills what is left of the group and takes the status. False: it has not ended yet.
+  /// Kills what is left of the family and takes the status. False: it has not ended yet.
   bool reap(bool wait);
   [[nodiscard]] Pipe& pipe(OutputStream which) { return pipes_[static_cast<std::size_t>(which)]; }
   void tell(OutputStream which);
@@ -242,6 +233,7 @@ class Child final : public ChildProcess {
   std::mutex mutex_;
   pid_t pid_ = -1;
   bool reaped_ = false;
+  Family family_;
   ExitStatus status_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
@@ -270,11 +262,13 @@ Result<void> Child::launch(const ProcessOptions& options) {
   if (program.has_error()) {
     return program.error();
   }
+  const std::optional<PrivateTmp> private_tmp = plan_private_tmp(options);
   std::vector<std::string> arguments = options.arguments;
   std::vector<std::string> environment;
   environment.reserve(options.environment.size());
   for (const auto& [name, value] : options.environment) {
-    environment.push_back(name + "=" + value);
+    const bool moved = private_tmp && name == "TMPDIR" && value == options.temporary;
+    environment.push_back(name + "=" + (moved ? "/tmp" : value));
   }
   const std::vector<char*> argument_pointers = pointers(arguments);
   const std::vector<char*> environment_pointers = pointers(environment);
@@ -327,6 +321,7 @@ Result<void> Child::launch(const ProcessOptions& options) {
   launch.directory = options.directory.empty() ? "/" : options.directory.c_str();
   launch.handed = handed.data();
   launch.handed_count = static_cast<int>(handed.size());
+  launch.private_tmp = private_tmp ? &*private_tmp : nullptr;
   launch.ruleset = rules.get();
   launch.report = report.get();
   launch.parent = ::getpid();
@@ -336,16 +331,23 @@ Result<void> Child::launch(const ProcessOptions& options) {
     sigset_t before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    auto held = Children::of_daemon().hold();
     const pid_t child = ::fork();
     if (child == 0) {
       become(launch);
     }
     const int failed = errno;
+    if (child > 0) {
+      Children::of_daemon().add(child);
+    }
+    held.unlock();
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (child < 0) {
       return system_error("no new process", failed);
     }
     pid_ = child;
+    family_.leader = child;
+    family_.temporary = options.temporary;
   }
   write_ends[0].reset();
   write_ends[1].reset();
@@ -366,6 +368,9 @@ Result<void> Child::launch(const ProcessOptions& options) {
     signal_group(SIGKILL);
     reap(true);
     return system_error("pidfd_open", failed);
+  }
+  if (private_tmp) {
+    family_.mount_namespace = mount_namespace_of(pid_);
   }
   exit_.assign(ended.release());
   for (std::size_t index = 0; index < pipes_.size(); ++index) {
@@ -388,14 +393,16 @@ bool Child::reap(bool wait) {
   while (::waitid(P_PID, static_cast<id_t>(pid_), &info, options) != 0) {
     if (errno != EINTR) {
       reaped_ = true;  // somebody else has
+      Children::of_daemon().remove(pid_);
       return true;
     }
   }
   if (info.si_pid == 0) {
     return false;
   }
-  ::kill(-pid_, SIGKILL);
+  family_.kill();
   ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED);
+  Children::of_daemon().remove(pid_);
   reaped_ = true;
   status_ = {info.si_code != CLD_EXITED, info.si_status};
   return true;

@@ -312,6 +312,7 @@ net::ProcessOptions Containers::Runner::options(std::uint16_t port) {
   net::ProcessOptions options;
   options.arguments = config_.command;
   options.directory = config_.directory;
+  options.temporary = temporary_->path();
   options.environment = net::base_environment(config_.directory, temporary_->path());
   for (const auto& [name, value] : config_.environment) {
     net::set_variable(options.environment, name, value);

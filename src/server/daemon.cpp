@@ -131,6 +131,7 @@ class Daemon final : public AdminBackend {
   bool stopping_ = false;
   bool clean_ = false;
   bool told_no_landlock_ = false;
+  bool told_no_tmp_ = false;
 };
 
 void Daemon::end_now() {
@@ -257,6 +258,12 @@ void Daemon::use_functions() {
     log::warning(
         "this kernel has no Landlock: the code of functions can read whatever the daemon's user can, its "
         "configuration and other functions too");
+  }
+  const bool runs_code = !loaded_.config.local_functions.empty() || !loaded_.config.local_containers.empty();
+  if (runs_code && !net::private_tmp_missing().empty() && !std::exchange(told_no_tmp_, true)) {
+    log::warning("functions and containers cannot have a /tmp of their own here (" +
+                 net::private_tmp_missing() +
+                 "): their folder for temporary files is the one that TMPDIR names");
   }
 }
 
@@ -516,7 +523,7 @@ net::Awaitable<std::string> Daemon::metrics() {
 
 void Daemon::take_signals() {
   signals_ = std::make_unique<asio::basic_signal_set<net::Executor>>(control_->executor());
-  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT}) {
+  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGCHLD}) {
     signals_->add(number);
   }
   wait_for_signal();
@@ -533,6 +540,9 @@ void Daemon::wait_for_signal() {
 
 void Daemon::on_signal(int number) {
   switch (number) {
+    case SIGCHLD:
+      net::reap_orphans();
+      return;
     case SIGHUP:
       asio::co_spawn(control_->executor(), reload_detached("SIGHUP"), asio::detached);
       return;
@@ -616,6 +626,7 @@ net::Awaitable<void> Daemon::feed_watchdog(Duration interval) {
 int Daemon::run() {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   hide_process();
+  net::adopt_orphans();
   if (!start()) {
     return 1;
   }

@@ -1,7 +1,8 @@
 /// Child processes that run the user's code: functions and containers. A child inherits nothing of the
 /// daemon's: its environment is given whole, descriptors but those handed over are closed, signals are at
 /// their defaults, it leads a session and group of its own, dies with the thread that started it, gains no
-/// privileges, and, where the kernel has Landlock, reaches only the files that it is given.
+/// privileges, and, where the kernel has Landlock, reaches only the files that it is given. Whatever it has
+/// started ends with it, in whatever session it is by then.
 #pragma once
 
 #include <sys/types.h>
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +35,10 @@ struct Sandbox {
 /// Landlock's version of this kernel; 0 without it (or switched off): then a Sandbox has no effect.
 int landlock_version() noexcept;
 
+/// "" where sandboxed children with a `temporary` folder find it on their /tmp, which is theirs alone; else
+/// why they cannot: then they have it in TMPDIR only. The first call tries it.
+const std::string& private_tmp_missing();
+
 enum class OutputStream : std::uint8_t { standard_output, standard_error };
 
 /// How a process ended.
@@ -41,6 +47,21 @@ struct ExitStatus {
   int number = 0;  ///< exit code or signal
   /// "exit code 1", "signal SIGKILL".
   [[nodiscard]] std::string text() const;
+};
+
+/// Makes this process the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER): only so are those
+/// found that left their group. Before the first child.
+void adopt_orphans() noexcept;
+/// Takes the status of such descendants that have ended; on SIGCHLD. From any thread.
+void reap_orphans();
+/// Held around what starts a child by other means than ChildProcess and waits for it (popen): it is nobody's
+/// orphan.
+class OwnChild {
+ public:
+  OwnChild();
+
+ private:
+  std::unique_lock<std::mutex> held_;
 };
 
 /// A child's environment.
@@ -54,6 +75,10 @@ struct ProcessOptions {
   /// The child's whole environment. base_environment() has what every program wants.
   Variables environment;
   std::string directory;  ///< working directory
+  /// A folder that no other child has, in `environment` as TMPDIR; or empty. Sandboxed, the child has it on
+  /// its /tmp and TMPDIR says that, where the system allows it (private_tmp_missing) and its directory is not
+  /// /tmp itself.
+  std::string temporary;
   /// Become 3, 4, … in the child; they stay the caller's here.
   std::vector<int> descriptors;
   /// Becomes standard input; -1: /dev/null. Stays the caller's.
@@ -74,12 +99,12 @@ std::string program_path();
 struct ProcessEvents {
   /// A line of output without its line feed; bytes as they came.
   std::function<void(OutputStream stream, std::string_view line)> line;
-  /// Once; after what the process had written. Its whole group has been killed, and it is reaped.
+  /// Once; after what the process had written. All of its descendants have been killed, and it is reaped.
   std::function<void(const ExitStatus& status)> exited;
 };
 
 /// A running child. Belongs to its worker's thread, which must outlive it: the child is killed when the
-/// thread ends. Destroyed while it runs, it is killed with its group and reaped.
+/// thread ends. Destroyed while it runs, it is killed with its descendants and reaped.
 class ChildProcess {
  public:
   /// Starts it; returns when the program runs. Errors (config): the program or the directory is not there or
@@ -92,8 +117,12 @@ class ChildProcess {
   virtual ~ChildProcess() = default;
 
   [[nodiscard]] virtual pid_t pid() const noexcept = 0;
-  /// To the child and all of its group; nothing once it was reaped. From any thread.
+  /// To the child and all of its group, SIGKILL to all of its descendants; nothing once it was reaped. From
+  /// any thread.
   virtual void signal_group(int number) noexcept = 0;
+  /// Its descendants at this moment, without itself; those that have lost their parent, too. None once it was
+  /// reaped.
+  [[nodiscard]] virtual std::vector<pid_t> descendants() const = 0;
   /// SIGTERM now, SIGKILL after `grace` unless it has ended by then.
   virtual void stop(Duration grace) = 0;
   /// Anonymous resident memory of the child and its descendants, bytes: what is its own, not files that it

@@ -52,6 +52,7 @@ std::string ask_interpreter(const std::string& program, Language language) {
   }
   const std::string question =
       language == Language::nodejs ? "-p process.execPath" : "-c 'import sys; print(sys.executable)'";
+  const net::OwnChild own;
   FILE* const answer = ::popen(("'" + program + "' " + question + " 2>/dev/null </dev/null").c_str(), "re");
   if (answer == nullptr) {
     return program;
@@ -234,6 +235,7 @@ net::ProcessOptions launch_options(const LaunchInput& input) {
   // The rest tells operators in `ps` which function it is.
   options.arguments.insert(options.arguments.end(), {"-", spec.id, spec.handler});
   options.directory = spec.directory;
+  options.temporary = input.temporary;
   options.environment = net::base_environment(spec.directory, input.temporary);
   for (const auto& [name, value] : spec.environment) {
     net::set_variable(options.environment, name, value);

@@ -1,6 +1,7 @@
 #include "sluice/net/process.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -173,6 +174,90 @@ TEST_F(Process, WhatTheLeaderLeavesBehindIsKilled) {
     std::ifstream state("/proc/" + std::to_string(grandchild) + "/stat");
     std::string text;
     return !std::getline(state, text) || text.find(") Z ") != std::string::npos;
+  }));
+}
+
+/// What `pid` is doing; 'X': it is not there.
+char state_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const std::size_t name_end = text.rfind(')');
+  return name_end == std::string::npos ? 'X' : text.at(name_end + 2);
+}
+
+class Orphans : public Process {
+ protected:
+  Orphans() { adopt_orphans(); }
+  ~Orphans() override { ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); }
+  /// Starts a script that says, a line each, the numbers of what it has left behind.
+  void start_family(const std::string& script, std::size_t members) {
+    ASSERT_TRUE(start(script));
+    ASSERT_TRUE(run_until([&] { return out_.size() == members || status_; }));
+    for (const std::string& line : out_) {
+      family_.push_back(std::stoi(line));
+      ASSERT_NE(state_of(family_.back()), 'X');
+    }
+    ASSERT_EQ(family_.size(), members);
+  }
+  bool all_gone() {
+    return run_until([&] {
+      reap_orphans();
+      return std::all_of(family_.begin(), family_.end(), [](pid_t pid) { return state_of(pid) == 'X'; });
+    });
+  }
+  std::vector<pid_t> family_;
+};
+
+constexpr const char* leaves_its_session =
+    "setsid sh -c 'echo $$; exec sleep 1000' & "                             // a child elsewhere
+    "(setsid sh -c 'sleep 1000 & echo $!; echo $$; exec sleep 1000' &) ; ";  // nobody's child
+
+TEST_F(Orphans, WhoLeftTheGroupIsKilledWithIt) {
+  options_.temporary = folder_;
+  start_family(std::string(leaves_its_session) + "exec sleep 1000", 3);
+  EXPECT_THAT(child_->descendants(), testing::IsSupersetOf(family_));
+  child_->signal_group(SIGKILL);
+  EXPECT_TRUE(all_gone());
+}
+
+TEST_F(Orphans, WhoIsLeftBehindIsKilled) {
+  options_.temporary = folder_;
+  start_family(std::string(leaves_its_session) + "sleep 0.4; exit 3", 3);
+  ASSERT_TRUE(run_to_end());
+  EXPECT_TRUE(all_gone());
+}
+
+TEST_F(Orphans, WhoLeftItsGroupEndsWithTheObject) {
+  options_.temporary = folder_;
+  start_family(std::string(leaves_its_session) + "exec sleep 1000", 3);
+  child_.reset();
+  EXPECT_TRUE(all_gone());
+}
+
+TEST_F(Orphans, NobodyElseIsKilled) {
+  options_.temporary = folder_ + "/one";
+  start_family("(env TMPDIR=/elsewhere setsid sh -c 'echo $$; exec sleep 1000' &); sleep 0.4", 1);
+  ASSERT_TRUE(run_to_end());
+  // An orphan that cannot be told is left alone, and reaped when it ends.
+  EXPECT_EQ(state_of(family_.front()), 'S');
+  ::kill(family_.front(), SIGKILL);
+  EXPECT_TRUE(all_gone());
+}
+
+TEST_F(Orphans, AStormOfForksEnds) {
+  options_.temporary = folder_;
+  options_.lines_per_second = 100000;
+  options_.environment.emplace_back("N", "0");
+  write("storm", "n=0; while [ $n -lt 2000 ]; do n=$((n+1)); (setsid sleep 1000 &); done; echo end");
+  ASSERT_TRUE(start("for i in 1 2 3 4; do sh ./storm & done; wait"));
+  ASSERT_TRUE(run_until([&] { return child_->descendants().size() > 50; }));
+  child_->signal_group(SIGKILL);
+  ASSERT_TRUE(run_to_end());
+  EXPECT_TRUE(run_until([&] {
+    reap_orphans();
+    std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+    return children.peek() == std::ifstream::traits_type::eof();
   }));
 }
 
