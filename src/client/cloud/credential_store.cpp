@@ -136,17 +136,15 @@ class Store final : public CredentialStore {
       serve(account, waiting);
     });
   }
-  /// `waiting` may be nullptr.
-  void replace(std::shared_ptr<Account> account, std::string refused, std::shared_ptr<Waiting> waiting) {
-    net::asio::post(home_.executor(),
-                    [this, account = std::move(account), refused = std::move(refused),
-                     waiting = std::move(waiting)] { serve_refused(account, refused, waiting); });
+  void replace(std::shared_ptr<Account> account, std::string refused) {
+    net::asio::post(home_.executor(), [this, account = std::move(account), refused = std::move(refused)] {
+      serve_refused(account, refused);
+    });
   }
 
  private:
   void serve(const std::shared_ptr<Account>& account, const std::shared_ptr<Waiting>& waiting);
-  void serve_refused(const std::shared_ptr<Account>& account, const std::string& refused,
-                     const std::shared_ptr<Waiting>& waiting);
+  void serve_refused(const std::shared_ptr<Account>& account, const std::string& refused);
   void begin_exchange(const std::shared_ptr<Account>& account);
   static net::Awaitable<void> keep_fresh(Store& self, std::shared_ptr<Account> account);
   net::Awaitable<Result<IssuedToken>> exchange(Account& account);
@@ -286,44 +284,26 @@ void Store::serve(const std::shared_ptr<Account>& account, const std::shared_ptr
 }
 
 /// A service refused a token that should hold.
-void Store::serve_refused(const std::shared_ptr<Account>& account, const std::string& refused,
-                          const std::shared_ptr<Waiting>& waiting) {
+void Store::serve_refused(const std::shared_ptr<Account>& account, const std::string& refused) {
   const SteadyTime now = clock_.steady();
   const auto token = account->current();
   const TokenSource source = account->settings.source;
   const bool renewable = source == TokenSource::authorized_key || source == TokenSource::metadata;
-  const auto done = [&] {
-    if (waiting != nullptr) {
-      answer(waiting, std::nullopt);
-    }
-  };
-  if (stopped_ || !renewable || token == nullptr || token->value != refused) {
-    done();
+  if (stopped_ || !renewable || token == nullptr || token->value != refused || account->exchanging ||
+      now < account->not_before || now < account->replaced_at + account->replacement_pause) {
     return;
   }
-  if (!account->exchanging) {
-    if (now < account->not_before || now < account->replaced_at + account->replacement_pause) {
-      done();
-      return;
-    }
-    if (now > account->replaced_at + replacement_memory) {
-      account->replacements = 0;
-    }
-    account->replacement_pause =
-        account->replacements == 0
-            ? Duration(first_replacement_pause)
-            : std::min<Duration>(account->replacement_pause * 2, longest_replacement_pause);
-    ++account->replacements;
-    account->replaced_at = now;
-    log::warning("a service refused the IAM token: a new one is taken",
-                 {{"service_account", account->settings.id}, {"lately", account->replacements}});
+  if (now > account->replaced_at + replacement_memory) {
+    account->replacements = 0;
   }
-  if (waiting != nullptr) {
-    account->waiting.push_back(waiting);
-  }
-  if (!account->exchanging) {
-    begin_exchange(account);
-  }
+  account->replacement_pause = account->replacements == 0 ? Duration(first_replacement_pause)
+                                                          : std::min<Duration>(account->replacement_pause * 2,
+                                                                               longest_replacement_pause);
+  ++account->replacements;
+  account->replaced_at = now;
+  log::warning("a service refused the IAM token: a new one is taken",
+               {{"service_account", account->settings.id}, {"lately", account->replacements}});
+  begin_exchange(account);
 }
 
 void Store::begin_exchange(const std::shared_ptr<Account>& account) {
@@ -476,12 +456,9 @@ class View final : public Credentials {
   }
   void refuse_token(std::string_view account, std::string_view refused) override {
     if (const Entry* const entry = find(account)) {
-      store_.replace(entry->account, std::string(refused), nullptr);
+      store_.replace(entry->account, std::string(refused));
     }
   }
-  net::Awaitable<std::optional<IamToken>> replace_token(std::string_view account, std::string_view refused,
-                                                        std::optional<SteadyTime> deadline,
-                                                        net::CancelToken* cancel) override;
   const StaticKey* static_key(std::string_view account) override {
     const Entry* const entry = find(account);
     return entry != nullptr && entry->account->settings.static_key ? &*entry->account->settings.static_key
@@ -587,26 +564,6 @@ net::Awaitable<Result<IamToken>> View::iam_token(std::string_view account, std::
     co_return std::move(*token);
   }
   co_return upstream_error(ErrorCode::cancelled, "nobody waits for the IAM token any more");
-}
-
-net::Awaitable<std::optional<IamToken>> View::replace_token(std::string_view account,
-                                                            std::string_view refused,
-                                                            std::optional<SteadyTime> deadline,
-                                                            net::CancelToken* cancel) {
-  const Entry* const entry = find(account);
-  if (entry == nullptr) {
-    co_return std::nullopt;
-  }
-  const std::string old(refused);
-  const std::shared_ptr<Account> home = entry->account;
-  const auto waiting = std::make_shared<Waiting>(worker_.executor());
-  store_.replace(home, old, waiting);
-  const bool answered = co_await wait(waiting, deadline, cancel);
-  std::optional<IamToken> token = answered ? current(*home) : std::nullopt;
-  if (token && token->value == old) {
-    token.reset();
-  }
-  co_return token;
 }
 
 net::Awaitable<bool> View::wait(std::shared_ptr<Waiting> waiting, std::optional<SteadyTime> deadline,

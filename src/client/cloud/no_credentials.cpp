@@ -15,12 +15,6 @@ class NoCredentials final : public Credentials {
   }
   std::optional<IamToken> cached_token(std::string_view /*account*/) override { return std::nullopt; }
   void refuse_token(std::string_view /*account*/, std::string_view /*refused*/) override {}
-  net::Awaitable<std::optional<IamToken>> replace_token(std::string_view /*account*/,
-                                                        std::string_view /*refused*/,
-                                                        std::optional<SteadyTime> /*deadline*/,
-                                                        net::CancelToken* /*cancel*/) override {
-    co_return std::nullopt;
-  }
   const StaticKey* static_key(std::string_view /*account*/) override { return nullptr; }
   bool prefers_static_key(std::string_view /*account*/) override { return false; }
 };

@@ -192,25 +192,15 @@ net::Awaitable<Result<http::Response>> S3Store::get(const ObjectRequest& request
   }
   std::string token;
   Result<http::Response> response = co_await send(request, exchange, token);
-  S3Error refusal;
-  for (bool repeated = false;; repeated = true) {
-    if (!response) {
-      co_return std::move(response).error();
-    }
-    if (response->status == 200 || response->status == 206 || response->status == 304) {
-      co_return kept(std::move(*response));
-    }
-    refusal = co_await error_of(*response, exchange);
-    if (token.empty() || !may_be_the_token(response->status, refusal.code) || repeated) {
-      break;
-    }
-    // The token may have been revoked. Reading changes nothing, so the call is made once more with another.
-    const auto other = co_await exchange.services.credentials.replace_token(
-        settings_.account, token, exchange.deadline, &exchange.context.cancel);
-    if (!other) {
-      break;
-    }
-    response = co_await send(request, exchange, token);
+  if (!response) {
+    co_return std::move(response).error();
+  }
+  if (response->status == 200 || response->status == 206 || response->status == 304) {
+    co_return kept(std::move(*response));
+  }
+  S3Error refusal = co_await error_of(*response, exchange);
+  if (!token.empty() && may_be_the_token(response->status, refusal.code)) {
+    exchange.services.credentials.refuse_token(settings_.account, token);
   }
   const int status = response->status;
   std::string told = std::move(refusal.text);

@@ -100,16 +100,6 @@ class FakeCredentials final : public client::cloud::Credentials {
   void refuse_token(std::string_view account, std::string_view refused) override {
     refusals.emplace_back(account, refused);
   }
-  net::Awaitable<std::optional<client::cloud::IamToken>> replace_token(
-      std::string_view account, std::string_view refused, std::optional<SteadyTime> /*deadline*/,
-      net::CancelToken* /*cancel*/) override {
-    refusals.emplace_back(account, refused);
-    if (!replacement) {
-      co_return std::nullopt;
-    }
-    tokens[std::string(account)] = *replacement;
-    co_return client::cloud::IamToken{*replacement, std::chrono::hours(1)};
-  }
   const client::cloud::StaticKey* static_key(std::string_view account) override {
     const auto found = keys.find(account);
     return found == keys.end() ? nullptr : &found->second;
@@ -122,7 +112,6 @@ class FakeCredentials final : public client::cloud::Credentials {
   std::map<std::string, client::cloud::StaticKey, std::less<>> keys;
   bool prefer_static_keys = false;
   std::vector<std::pair<std::string, std::string>> refusals;  ///< account, token
-  std::optional<std::string> replacement;
   std::optional<Error> error;
   int asked = 0;
 };

@@ -52,12 +52,6 @@ class Credentials {
   /// A service did not take `refused` (401, 403), which may have been revoked before its end: a new one is
   /// taken, once for all who say so, and seldom where that does not help. Until then the old one serves.
   virtual void refuse_token(std::string_view account, std::string_view refused) = 0;
-  /// The same, and waits as iam_token() does. Gives the token that has taken the place of `refused`; nullopt:
-  /// there is none, or not yet.
-  virtual net::Awaitable<std::optional<IamToken>> replace_token(std::string_view account,
-                                                                std::string_view refused,
-                                                                std::optional<SteadyTime> deadline,
-                                                                net::CancelToken* cancel) = 0;
   /// nullptr: the account has none, or is unknown. Valid until the caller waits for anything.
   virtual const StaticKey* static_key(std::string_view account) = 0;
   /// Whether the services that take both get the static key: it is the account's only way, or what it
