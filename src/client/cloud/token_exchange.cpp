@@ -6,7 +6,7 @@
 #include "sluice/base/codec.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/http/conditions.hpp"
-#include "sluice/net/timer_wheel.hpp"
+#include "sluice/net/deadline_token.hpp"
 
 #include "client/cloud/errors.hpp"
 
@@ -27,27 +27,6 @@ struct Answer {
   std::optional<std::chrono::seconds> clock_ahead;
 };
 
-/// Ends what waits with `token` after a time, or when `outer` is cancelled.
-class TimeLimit {
- public:
-  TimeLimit(net::Worker& worker, Duration time, net::CancelToken& outer)
-      : timer_(worker.wheel(), end, &token_), hook_(outer, end, &token_) {
-    timer_.arm(time);
-  }
-  TimeLimit(const TimeLimit&) = delete;
-  TimeLimit& operator=(const TimeLimit&) = delete;
-  ~TimeLimit() = default;
-  [[nodiscard]] net::CancelToken& token() noexcept { return token_; }
-
- private:
-  static void end(void* token) noexcept {
-    static_cast<net::CancelToken*>(token)->cancel(net::CancelReason::deadline);
-  }
-  net::CancelToken token_;
-  net::Timer timer_;
-  net::CancelHook hook_;
-};
-
 std::string origin_text(const Url& url) {
   switch (url.origin.scheme) {
     case Origin::Scheme::https:
@@ -63,7 +42,7 @@ std::string origin_text(const Url& url) {
 net::Awaitable<Result<Answer>> call(HttpClient& client, ClientRequest& request, const Url& url,
                                     const ExchangeSettings& settings, net::Worker& worker, const Clock& clock,
                                     net::CancelToken& cancel) {
-  TimeLimit limit(worker, settings.timeout, cancel);
+  net::DeadlineToken limit(worker.wheel(), worker.wheel().exact_now() + settings.timeout, &cancel);
   request.origin = url.origin;
   request.headers.add(http::FieldId::host, url.authority);
   request.headers.add(http::FieldId::accept, "application/json");

@@ -37,13 +37,13 @@ class CloudFunction final : public gateway::Integration {
     }
     // A function runs to its end even where its client has gone: the exchange's own token is not heeded.
     const std::optional<SteadyTime> until = call_deadline(exchange);
-    CallDeadline deadline(exchange.context.worker, until);
+    net::DeadlineToken deadline(exchange.context.worker.wheel(), until);
     std::string token;
     if (!account_.empty()) {
       Result<std::string> added =
           co_await add_token(exchange, account_, until, &deadline.token(), prepared->headers);
       if (!added) {
-        co_return call_failed(deadline.explain(std::move(added).error()));
+        co_return call_failed(explain_end(deadline, std::move(added).error()));
       }
       token = std::move(*added);
     }
@@ -54,7 +54,7 @@ class CloudFunction final : public gateway::Integration {
     options.cancel = &deadline.token();
     Result<http::Response> response = co_await exchange.services.http_client.send(*prepared, options);
     if (!response) {
-      co_return call_failed(deadline.explain(response.error()));
+      co_return call_failed(explain_end(deadline, response.error()));
     }
     note_refusal(exchange, account_, token, response->status);
     Result<std::string> answer = std::string();
@@ -65,7 +65,7 @@ class CloudFunction final : public gateway::Integration {
       answer = std::move(*bytes);
     }
     if (!answer) {
-      co_return answer_failed(deadline.explain(answer.error()));
+      co_return answer_failed(explain_end(deadline, answer.error()));
     }
     if (answer->size() > answer_limit_) {
       co_return answer_failed(upstream_error(ErrorCode::too_large, "too large"));

@@ -53,20 +53,8 @@ net::Awaitable<Result<std::string>> whole_body(gateway::Exchange& exchange, std:
   co_return co_await http::read_all(*exchange.request.body, limit);
 }
 
-CallDeadline::CallDeadline(net::Worker& worker, std::optional<SteadyTime> deadline)
-    : timer_(
-          worker.wheel(),
-          [](void* token) noexcept {
-            static_cast<net::CancelToken*>(token)->cancel(net::CancelReason::deadline);
-          },
-          &token_) {
-  if (deadline) {
-    timer_.arm_at(*deadline);
-  }
-}
-
-Error CallDeadline::explain(Error error) const {
-  if (token_.reason() == net::CancelReason::deadline && error.code == ErrorCode::cancelled) {
+Error explain_end(const net::DeadlineToken& deadline, Error error) {
+  if (deadline.is_over() && error.code == ErrorCode::cancelled) {
     error.code = ErrorCode::deadline;
     error.source = ErrorSource::upstream;
     error.detail.append(" (the gateway's timeout is over)");

@@ -7,7 +7,7 @@
 
 #include "sluice/client/http_client.hpp"
 #include "sluice/gateway/integration.hpp"
-#include "sluice/net/timer_wheel.hpp"
+#include "sluice/net/deadline_token.hpp"
 
 namespace sluice::integrations {
 
@@ -26,22 +26,7 @@ BasePath split_base(const client::Url& url);
 /// `limit`; those of reading it.
 net::Awaitable<Result<std::string>> whole_body(gateway::Exchange& exchange, std::size_t limit);
 
-/// Ends a call at the exchange's deadline, and at nothing else: for calls that go on when the client has
-/// gone. Lives on the caller's frame while the call is under way.
-class CallDeadline {
- public:
-  CallDeadline(net::Worker& worker, std::optional<SteadyTime> deadline);
-  CallDeadline(const CallDeadline&) = delete;
-  CallDeadline& operator=(const CallDeadline&) = delete;
-  ~CallDeadline() = default;
-
-  [[nodiscard]] net::CancelToken& token() noexcept { return token_; }
-  /// `error`, or `deadline` where it is this that ended the call.
-  [[nodiscard]] Error explain(Error error) const;
-
- private:
-  net::CancelToken token_;
-  net::Timer timer_;
-};
+/// `error` of a call under `deadline`, or code `deadline` where it is the time that ended it.
+Error explain_end(const net::DeadlineToken& deadline, Error error);
 
 }  // namespace sluice::integrations

@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "sluice/net/cancel.hpp"
+#include "sluice/net/deadline_token.hpp"
 
 #include "unit/net/fake_clock.hpp"
 #include "unit/net/run.hpp"
@@ -42,6 +42,31 @@ TEST_F(WheelTest, FiresNotEarlyAndWithinTwoTicks) {
   EXPECT_FALSE(timer.armed());
   turn(seconds(100));
   EXPECT_EQ(count_.fired, 1);
+}
+
+TEST_F(WheelTest, ADeadlineTokenEndsInTime) {
+  CancelToken outer;
+  DeadlineToken call(wheel_, wheel_.exact_now() + milliseconds(100), &outer);
+  turn(milliseconds(99));
+  EXPECT_FALSE(call.token().cancelled());
+  turn(milliseconds(41));
+  EXPECT_TRUE(call.is_over());
+  EXPECT_FALSE(outer.cancelled());
+  outer.cancel(CancelReason::drain);
+  EXPECT_EQ(call.token().reason(), CancelReason::deadline) << "the first reason stays";
+}
+
+TEST_F(WheelTest, ADeadlineTokenEndsWithTheOuterOne) {
+  CancelToken outer;
+  DeadlineToken call(wheel_, std::nullopt, &outer);
+  turn(seconds(1000));
+  EXPECT_FALSE(call.token().cancelled());
+  outer.cancel(CancelReason::client_gone);
+  EXPECT_EQ(call.token().reason(), CancelReason::client_gone);
+  EXPECT_FALSE(call.is_over());
+  const DeadlineToken late(wheel_, wheel_.exact_now() + seconds(1), &outer);
+  turn(seconds(2));
+  EXPECT_FALSE(late.is_over()) << "it was ended before its time";
 }
 
 TEST_F(WheelTest, MovingADeadlineAwayKeepsItFromFiring) {
