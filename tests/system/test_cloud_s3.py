@@ -1,9 +1,6 @@
 """Buckets behind S3: two servers of others whose objects boto3 put there, and a stand-in for what they do not do."""
 import json
-import os
 import pathlib
-import signal
-import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -11,9 +8,9 @@ import urllib.request
 
 import pytest
 
-from conftest import ROOT, node_22, paths
+from conftest import node_22, paths
+from s3 import serving_s3
 
-SUPPORT = ROOT / "tests" / "support"
 BODIES = {
     "a.txt": b"hello a",
     "dir/b c+d&e=f.txt": b"spaces and plus",
@@ -26,70 +23,12 @@ BODIES = {
 KEY = [{"name": "key", "in": "query", "schema": {"type": "string"}}]
 
 
-class Server:
-    def __init__(self, name, port, key, secret):
-        self.name, self.port, self.key, self.secret = name, port, key, secret
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-
-def put_objects(server):
-    """By boto3, in a process of the system's Python."""
-    program = """
-import json, sys, boto3
-from botocore.config import Config
-url, key, secret, bodies = json.load(sys.stdin)
-client = boto3.client("s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name="ru-central1",
-                      config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 1}))
-if "site" not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-    client.create_bucket(Bucket="site", CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
-for name, body in bodies.items():
-    client.put_object(Bucket="site", Key=name, Body=body.encode("latin-1"), ContentType="text/x-test", Metadata={"who": "me"},
-                      CacheControl="max-age=77", ContentDisposition="inline")
-"""
-    given = json.dumps([server.url, server.key, server.secret, {name: body.decode("latin-1") for name, body in BODIES.items()}])
-    done = subprocess.run(["/usr/bin/python3", "-c", program], input=given, text=True, capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-
-
-def begin(command, server, **keywords):
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                               start_new_session=True, **keywords)
-    try:
-        server.port = json.loads(process.stdout.readline())["port"]
-        put_objects(server)
-        yield server
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
-            os.killpg(process.pid, signal.SIGKILL)  # and what it started
-        except ProcessLookupError:
-            pass
-        process.wait()
-
-
 @pytest.fixture(scope="module", params=["s3rver", "swift"])
 def s3(request, tmp_path_factory):
-    if subprocess.run(["/usr/bin/python3", "-c", "import boto3"], capture_output=True).returncode != 0:
-        pytest.skip("python3-boto3 is not installed: run .ci/setup test")
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "s3rver":
-        if not (SUPPORT / "npm" / "node_modules" / "@20minutes" / "s3rver").is_dir():
-            pytest.skip("tests/support/npm is not installed: run .ci/setup npm")
-        yield from begin([node_22(), str(SUPPORT / "npm" / "s3_server.mjs"), str(folder)], Server("s3rver", 0, "S3RVER", "S3RVER"))
-        return
-    probe = subprocess.run(["/usr/bin/python3", "-c", "import swift.common.middleware.s3api.s3api, swift.obj.server"], capture_output=True)
-    if probe.returncode != 0:
-        pytest.skip("swift-proxy, swift-object … are not installed: run .ci/setup test")
-    with (folder / "stderr.log").open("wb") as log:
-        yield from begin(["/usr/bin/python3", str(SUPPORT / "swift_server.py"), str(folder / "swift")],
-                         Server("swift", 0, "test:tester", "testing"), stderr=log)
+    about = {"ContentType": "text/x-test", "Metadata": {"who": "me"}, "CacheControl": "max-age=77", "ContentDisposition": "inline"}
+    for server in serving_s3(request.param, tmp_path_factory.mktemp(request.param), node_22()):
+        server.put("site", {name: (body, about) for name, body in BODIES.items()})
+        yield server
 
 
 def serve(start, server, operations=None, secret=None, region="ru-central1", **more):

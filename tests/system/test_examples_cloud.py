@@ -1,7 +1,6 @@
 """config/examples against stand-ins of the cloud: each example's own document, unchanged, with credentials in the
 configuration in place of folders and programs, gives the answers that its README shows."""
 import contextlib
-import json
 import mimetypes
 import pathlib
 import shutil
@@ -15,21 +14,10 @@ from conftest import ROOT, node_22, serving  # noqa: E402
 from cloud import CloudContainer, CloudFunctions, Function  # noqa: E402
 from daemon import Daemon, free_port  # noqa: E402
 from iam import Iam, ServiceAccountKey  # noqa: E402
-from test_cloud_s3 import SUPPORT, Server, begin  # noqa: E402
+from s3 import S3Server, serving_s3  # noqa: E402
 from test_examples import requests  # noqa: E402
 
 EXAMPLES = ROOT / "config" / "examples"
-PUT = """
-import json, sys, boto3
-from botocore.config import Config
-url, key, secret, bucket, objects = json.load(sys.stdin)
-client = boto3.client("s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name="ru-central1",
-                      config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 1}))
-client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
-for name, (path, kind) in objects.items():
-    client.upload_file(path, bucket, name, ExtraArgs={"ContentType": kind})
-"""
-
 
 def media_type(name: str) -> str:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -37,29 +25,15 @@ def media_type(name: str) -> str:
 
 
 def upload(server, bucket: str, folder: pathlib.Path) -> None:
-    objects = {str(path.relative_to(folder)): (str(path), media_type(path.name)) for path in folder.rglob("*") if path.is_file()}
+    objects = {str(path.relative_to(folder)): (path.read_bytes(), {"ContentType": media_type(path.name)})
+               for path in folder.rglob("*") if path.is_file()}
     assert objects
-    done = subprocess.run(["/usr/bin/python3", "-c", PUT], text=True, capture_output=True, timeout=60,
-                          input=json.dumps([server.url, server.key, server.secret, bucket, objects]))
-    assert done.returncode == 0, done.stderr
+    server.put(bucket, objects)
 
 
 @pytest.fixture(scope="module", params=["s3rver", "swift"])
 def s3(request, tmp_path_factory):
-    if subprocess.run(["/usr/bin/python3", "-c", "import boto3"], capture_output=True).returncode != 0:
-        pytest.skip("python3-boto3 is not installed: run .ci/setup test")
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "s3rver":
-        if not (SUPPORT / "npm" / "node_modules" / "@20minutes" / "s3rver").is_dir():
-            pytest.skip("tests/support/npm is not installed: run .ci/setup npm")
-        yield from begin([node_22(), str(SUPPORT / "npm" / "s3_server.mjs"), str(folder)], Server("s3rver", 0, "S3RVER", "S3RVER"))
-        return
-    probe = subprocess.run(["/usr/bin/python3", "-c", "import swift.common.middleware.s3api.s3api, swift.obj.server"], capture_output=True)
-    if probe.returncode != 0:
-        pytest.skip("swift-proxy, swift-object … are not installed: run .ci/setup test")
-    with (folder / "stderr.log").open("wb") as log:
-        yield from begin(["/usr/bin/python3", str(SUPPORT / "swift_server.py"), str(folder / "swift")],
-                         Server("swift", 0, "test:tester", "testing"), stderr=log)
+    yield from serving_s3(request.param, tmp_path_factory.mktemp(request.param), node_22())
 
 
 class Example:
@@ -84,7 +58,7 @@ class Example:
         self.services["serverless_containers"] = {"endpoint": server.url}
         return server
 
-    def bucket(self, s3: Server, bucket: str, folder: pathlib.Path) -> None:
+    def bucket(self, s3: S3Server, bucket: str, folder: pathlib.Path) -> None:
         upload(s3, bucket, folder)
         self.credentials |= {"static_key": {"id": s3.key, "secret": s3.secret}, "prefer": "static_key"}
         self.services["object_storage"] = {"endpoint": s3.url}
