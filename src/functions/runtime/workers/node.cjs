@@ -6,6 +6,7 @@ const net = require("net");
 const path = require("path");
 const { createRequire } = require("module");
 const { pathToFileURL } = require("url");
+const { inspect } = require("util");
 
 const VERSION = 1;
 const INVOKE = 1;
@@ -26,13 +27,20 @@ let current = null;
 // ---- output: each line says which request it belongs to ------------------------------------------------------
 
 const flushers = [];
+/** What has no end of line yet is passed on in parts of this many characters, so that output without lines costs no memory. */
+const LONGEST_PART = 65536;
 
 function mark(stream) {
   const write = stream.write.bind(stream);
   let rest = "";
   const put = (text) => {
-    const lines = (rest + text).split("\n");
+    const lines = text.split("\n");
+    lines[0] = rest + lines[0];
     rest = lines.pop();
+    if (rest.length > LONGEST_PART) {
+      lines.push(rest);
+      rest = "";
+    }
     if (lines.length > 0) {
       const tag = current === null ? "" : `\x1e${current.requestId}\x1e`;
       return write(lines.map((line) => `${tag}${line}\n`).join(""));
@@ -95,13 +103,33 @@ function writeNow(fd, buffer) {
   }
 }
 
+/** The lines of the stack that are the function's; those of what caused the error below it. */
+function stackOf(error, depth = 0) {
+  const lines = String(error.stack ?? "").split("\n")
+    .filter((line) => /^\s+at /.test(line) && !/\[(stdin|eval)\]|node:internal\/process\/execution/.test(line)).map((line) => line.trim()).slice(0, 100);
+  const cause = error.cause;
+  if (depth < 5 && cause !== undefined && cause !== null) {
+    const title = cause instanceof Error ? `${cause.name}: ${cause.message}` : inspect(cause, { depth: 1 });
+    lines.push(`caused by ${title.slice(0, 1024)}`, ...(cause instanceof Error ? stackOf(cause, depth + 1) : []));
+  }
+  return lines;
+}
+
+/** Of whatever was thrown; what cannot be read throws nothing here. */
 function describe(error) {
+  try {
+    return described(error);
+  } catch {
+    return named("Error", "an error was thrown that cannot be read");
+  }
+}
+
+function described(error) {
   if (error instanceof Error || (typeof error === "object" && error !== null && typeof error.message === "string")) {
-    const stack = String(error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line) && !/\[(stdin|eval)\]|node:internal\/process\/execution/.test(line));
     return {
       errorMessage: String(error.message).slice(0, 32768),
       errorType: String(error.name || (error.constructor && error.constructor.name) || "Error").slice(0, 256),
-      stackTrace: stack.map((line) => line.trim()).slice(0, 100),
+      stackTrace: stackOf(error),
     };
   }
   let text;
@@ -110,7 +138,8 @@ function describe(error) {
   } catch {
     text = undefined;
   }
-  return { errorMessage: String(text).slice(0, 32768), errorType: typeof error === "object" ? "Object" : typeof error, stackTrace: [] };
+  text = text ?? inspect(error, { depth: 2, breakLength: Infinity });
+  return { errorMessage: text.slice(0, 32768), errorType: typeof error === "object" ? "Object" : typeof error, stackTrace: [] };
 }
 
 function named(type, message) {
@@ -160,11 +189,11 @@ function bodyOf(event) {
     return text.length === 0 ? null : JSON.parse(String(text));
   }
   if (type === "application/x-www-form-urlencoded") {
-    const fields = {};
+    const fields = new Map();
     for (const [key, value] of new URLSearchParams(String(text))) {
-      fields[key] = key in fields ? [].concat(fields[key], value) : value;
+      fields.set(key, fields.has(key) ? [].concat(fields.get(key), value) : value);
     }
-    return fields;
+    return Object.fromEntries(fields);
   }
   return text;
 }
@@ -198,7 +227,7 @@ function returned(event, value) {
   try {
     text = JSON.stringify(value);
   } catch (error) {
-    finish(event, ERROR, JSON.stringify(named("BadAnswer", `the answer cannot be written as JSON: ${error.message}`)));
+    finish(event, ERROR, JSON.stringify(named("BadAnswer", `the answer cannot be written as JSON: ${describe(error).errorMessage}`)));
     return;
   }
   finish(event, ANSWER, text === undefined ? "null" : text);
@@ -283,6 +312,8 @@ function die(error) {
   }
   process.exit(1);
 }
+
+process.on("exit", flush);
 
 load().then(
   () => {

@@ -15,6 +15,10 @@ import traceback
 VERSION, INVOKE, READY, ANSWER, ERROR, FATAL, START_FAILED = 1, 1, 2, 3, 4, 5, 6
 HEADER = struct.Struct(">BBHIII")
 
+# What has no end of line yet is passed on in parts of this many characters, so that output without lines costs no memory.
+LONGEST_PART = 65536
+
+process = os.getpid()
 options = json.loads(os.environ.pop("SLUICE_WORKER"))
 request_id = ""
 
@@ -40,8 +44,12 @@ class Marked(io.TextIOBase):
         return True
 
     def write(self, text):
-        lines = (self._rest + text).split("\n")
+        lines = text.split("\n")
+        lines[0] = self._rest + lines[0]
         self._rest = lines.pop()
+        if len(self._rest) > LONGEST_PART:
+            lines.append(self._rest)
+            self._rest = ""
         if lines:
             mark = f"\x1e{request_id}\x1e" if request_id else ""
             data = "".join(f"{mark}{line}\n" for line in lines).encode("utf-8", "replace")
@@ -55,6 +63,7 @@ class Marked(io.TextIOBase):
     def end_line(self):
         if self._rest:
             self.write("\n")
+        self.flush()
 
 
 sys.stdout, sys.stderr = Marked(sys.stdout), Marked(sys.stderr)
@@ -76,14 +85,31 @@ def receive(channel, size):
     return bytes(parts)
 
 
-def describe(error):
+def text_of(error):
+    """Its text, whatever its own code does."""
+    try:
+        return str(error)
+    except Exception:
+        return "the text of the error cannot be read"
+
+
+def stack_of(error, depth=0):
+    """The lines of the stack that are the function's; those of what caused the error below it."""
     frames = [entry for entry in traceback.extract_tb(error.__traceback__)
               if entry.filename not in ("<stdin>", "<string>") and not entry.filename.startswith("<frozen importlib")]
-    message = str(error)
+    lines = [line.rstrip("\n") for line in traceback.format_list(frames)][:100]
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and depth < 5:
+        lines += [f"caused by {type(cause).__name__}: {text_of(cause)[:1024]}"] + stack_of(cause, depth + 1)
+    return lines
+
+
+def describe(error):
+    message = text_of(error)
     if isinstance(error, SyntaxError) and error.filename:
         message = f"{error.msg} ({error.filename}, line {error.lineno})"
     return {"errorMessage": message[:32768], "errorType": type(error).__name__,
-            "stackTrace": [line.rstrip("\n") for line in traceback.format_list(frames)][:100]}
+            "stackTrace": stack_of(error)}
 
 
 def load():
@@ -146,7 +172,7 @@ def invoke(handler, channel, number, head, body):
     try:
         result = run(handler, json.loads(body), Context(head))
         try:
-            answer = json.dumps(result, ensure_ascii=False)
+            answer = json.dumps(result, ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             kind = ERROR
             answer = json.dumps({"errorMessage": f"the answer cannot be written as JSON: {error}",
@@ -158,6 +184,8 @@ def invoke(handler, channel, number, head, body):
         if isinstance(error, SystemExit):
             described["errorMessage"] = f"sys.exit({error.code!r}) was called before the function answered"
         kind, answer, ends = FATAL, json.dumps(described), True
+    if os.getpid() != process:
+        os._exit(0)  # a child that the handler forked: the event is its parent's to answer
     sys.stdout.end_line()
     sys.stderr.end_line()
     request_id = ""
@@ -176,6 +204,8 @@ def main():
     except BaseException as error:
         described = describe(error)
         described["errorType"] = getattr(error, "sluice_type", described["errorType"])
+        if isinstance(error, SystemExit):
+            described["errorMessage"] = f"sys.exit({error.code!r}) was called while the handler was loaded"
         sys.stdout.end_line()
         sys.stderr.end_line()
         control.sendall(frame(START_FAILED, 0, json.dumps(described)))
