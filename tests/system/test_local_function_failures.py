@@ -134,7 +134,7 @@ def test_code_that_does_not_load(start, name, text, said):
     daemon = begin(start, {name: text}, {"watch": True}, fn=function)
     for _ in range(3):
         status, body = ask(daemon, "/fn")
-        assert status == 502 and said in body["errorMessage"], body
+        assert status == 502 and said in body["errorMessage"] and str(daemon.folder) not in body["errorMessage"], body
         time.sleep(0.15)
     assert len(logged(daemon, "cannot start")) == 1
     daemon.write(name, "exports.handler = () => ({body: 'mended'});" if name.endswith(".js") else "def handler(e, c): return {'body': 'mended'}")
@@ -168,7 +168,8 @@ def test_a_handler_that_is_removed_later(start):
     assert ask(daemon, "/fn")[0] == 502
     (daemon.folder / "index.js").unlink()
     status, body = ask(daemon, "/fn")
-    assert status == 502 and "is not there" in body["errorMessage"]
+    assert status == 502 and "is not there: index.js" in body["errorMessage"] and str(daemon.folder) not in body["errorMessage"]
+    assert str(daemon.folder / "index.js") in logged(daemon, "cannot start")[0]["message"]
 
 
 def test_metrics(start):

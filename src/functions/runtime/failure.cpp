@@ -39,4 +39,13 @@ Failure read_failure(std::string_view payload) {
   return failure;
 }
 
+std::string failure_for_callers(const Failure& failure, std::string_view directory) {
+  const std::string folder = std::string(directory) + "/";
+  std::string message = failure.message;
+  for (std::size_t at = 0; (at = message.find(folder, at)) != std::string::npos;) {
+    message.erase(at, folder.size());
+  }
+  return failure_payload(failure.type, message);
+}
+
 }  // namespace sluice::functions::runtime

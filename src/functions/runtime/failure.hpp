@@ -18,4 +18,8 @@ struct Failure {
 /// it.
 Failure read_failure(std::string_view payload);
 
+/// The same failure for callers, who need not know where on this machine the function lies: its message with
+/// paths below `directory` told from there, without the stack.
+std::string failure_for_callers(const Failure& failure, std::string_view directory);
+
 }  // namespace sluice::functions::runtime

@@ -417,10 +417,11 @@ void Runtime::on_line(Running& running, net::OutputStream stream, std::string_vi
 
 void Runtime::start_failed(const std::shared_ptr<Pool>& pool, std::uint64_t generation,
                            const std::string& payload) {
-  if (!pool->start_failed(generation, payload, Clock::real().steady())) {
+  const Failure failure = read_failure(payload);
+  if (!pool->start_failed(generation, failure_for_callers(failure, pool->spec().directory),
+                          Clock::real().steady())) {
     return;
   }
-  const Failure failure = read_failure(payload);
   const std::string& id = pool->spec().id;
   log::error("the function " + id + " cannot start: " + failure.message,
              {{"function", id}, {"error_type", failure.type}, {"stack", failure.stack}});

@@ -38,5 +38,13 @@ TEST(Failures, NonsenseIsEmpty) {
   }
 }
 
+TEST(Failure, CallersAreNotToldWhereTheFunctionLies) {
+  const Failure failure{"bad (/srv/bot/main.py, line 1), not /srv/bot2/a.py: /srv/bot/b.py", "SyntaxError",
+                        "at a"};
+  EXPECT_EQ(failure_for_callers(failure, "/srv/bot"),
+            failure_payload("SyntaxError", "bad (main.py, line 1), not /srv/bot2/a.py: b.py"));
+  EXPECT_EQ(failure_for_callers(Failure{}, "/srv/bot"), failure_payload("", ""));
+}
+
 }  // namespace
 }  // namespace sluice::functions::runtime
