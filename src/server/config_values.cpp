@@ -35,9 +35,9 @@ std::optional<Quantity> split_quantity(std::string_view text) {
     return std::nullopt;
   }
   Quantity quantity;
-  const std::string_view digits = text.substr(0, end);
-  const char* const stop = digits.data() + digits.size();
-  const auto parsed = std::from_chars(digits.data(), stop, quantity.number);
+  const char* const start = text.data();
+  const char* const stop = start + end;
+  const auto parsed = std::from_chars(start, stop, quantity.number);
   if (parsed.ec != std::errc{} || parsed.ptr != stop) {
     return std::nullopt;
   }
