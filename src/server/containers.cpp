@@ -16,6 +16,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "sluice/base/log.hpp"
+#include "sluice/net/port_owner.hpp"
 #include "sluice/net/process.hpp"
 
 namespace sluice::server {
@@ -23,6 +24,8 @@ namespace sluice::server {
 namespace {
 
 constexpr std::chrono::milliseconds look_interval{20};
+/// So many looks in a row have to find a stranger on the port: a child of the program's may be new.
+constexpr int stranger_looks = 3;
 /// A process that took requests for so long has not failed: its end is answered by a start at once.
 constexpr std::chrono::seconds settled_after{10};
 constexpr std::chrono::milliseconds first_pause{100};
@@ -231,13 +234,14 @@ class Containers::Runner : public std::enable_shared_from_this<Runner> {
   }
 
  private:
-  enum class Outcome : std::uint8_t { not_started, never_listened, served };
+  enum class Outcome : std::uint8_t { not_started, port_taken, never_listened, served };
 
   static net::Awaitable<void> supervise(std::shared_ptr<Runner> self);
   /// A process from its start to its end; `why_` tells the end.
   net::Awaitable<Outcome> run_once();
   Result<void> start_process(std::uint16_t port);
-  net::Awaitable<bool> wait_for_listener(std::uint16_t port);
+  net::Awaitable<Outcome> wait_for_listener(std::uint16_t port);
+  [[nodiscard]] bool is_strangers(const client::Origin& place) const;
   net::Awaitable<void> serve_until_it_ends();
   net::Awaitable<void> end_process();
   void take_over(client::Origin origin);
@@ -363,21 +367,39 @@ Result<void> Containers::Runner::start_process(std::uint16_t port) {
   return {};
 }
 
-net::Awaitable<bool> Containers::Runner::wait_for_listener(std::uint16_t port) {
+/// Between the choice of the port and the program's bind() another program may have taken it.
+bool Containers::Runner::is_strangers(const client::Origin& place) const {
+  std::vector<pid_t> family = process_->descendants();
+  family.push_back(process_->pid());
+  const net::PortOwner owner = net::owner_of_port(place.port, place.host == "::1", family);
+  return owner == net::PortOwner::another;
+}
+
+net::Awaitable<Containers::Runner::Outcome> Containers::Runner::wait_for_listener(std::uint16_t port) {
   const SteadyTime until = control_.wheel().exact_now() + settings_.start;
+  int strangers = 0;
   while (!exited_ && !leaving_) {
     if (const auto origin = find_listener(port)) {
-      take_over(*origin);
-      co_return true;
+      if (!is_strangers(*origin)) {
+        take_over(*origin);
+        co_return Outcome::served;
+      }
+      if (++strangers == stranger_looks) {
+        why_ = "another program listens on its PORT (" + std::to_string(port) +
+               "), which was free a moment before; it gets another port, there is nothing to do";
+        co_return Outcome::port_taken;
+      }
     }
     if (control_.wheel().exact_now() >= until) {
       why_ = "nothing listens on its PORT (" + std::to_string(port) + ") within limits.container_start, " +
              seconds_text(settings_.start);
-      co_return false;
+      co_return Outcome::never_listened;
     }
     co_await sleep(look_interval);
   }
-  co_return false;
+  // It could not bind, perhaps.
+  const bool taken = strangers > 0 && !leaving_;
+  co_return taken ? Outcome::port_taken : Outcome::never_listened;
 }
 
 void Containers::Runner::take_over(client::Origin origin) {
@@ -432,13 +454,13 @@ net::Awaitable<Containers::Runner::Outcome> Containers::Runner::run_once() {
     co_await end_process();
     co_return Outcome::not_started;
   }
-  const bool listens = co_await wait_for_listener(*port);
-  if (listens) {
+  const Outcome outcome = co_await wait_for_listener(*port);
+  if (outcome == Outcome::served) {
     co_await serve_until_it_ends();
     serves_ = false;
   }
   co_await end_process();
-  co_return listens ? Outcome::served : Outcome::never_listened;
+  co_return outcome;
 }
 
 net::Awaitable<void> Containers::Runner::supervise(std::shared_ptr<Runner> self) {
@@ -465,7 +487,7 @@ net::Awaitable<void> Containers::Runner::supervise(std::shared_ptr<Runner> self)
                 {"again_in_ms", static_cast<std::int64_t>(
                                     std::chrono::duration_cast<std::chrono::milliseconds>(pause).count())}});
     if (!self->others_serve()) {
-      if (outcome == Outcome::served) {
+      if (outcome == Outcome::served || outcome == Outcome::port_taken) {
         self->handle_->starting();
       } else {
         self->handle_->fail(self->why_);

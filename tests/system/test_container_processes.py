@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -198,6 +199,53 @@ def test_a_request_during_its_restart_waits(run):
     kill(daemon, first)
     status, _, body = daemon.request("POST", "/x", body=b"once")
     assert status == 200 and json.loads(body)["body"] == "once"
+
+
+# Tells its port, and comes to listen there only when it is started for the second time.
+LATE_SERVER = """
+import os, time
+first = not os.path.exists("port")
+with open("port.new", "w") as file:
+    file.write(os.environ["PORT"])
+os.rename("port.new", "port")
+if first:
+    time.sleep(600)
+""" + SERVER
+
+
+@pytest.mark.parametrize("family, host", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET, ""), (socket.AF_INET6, "::1")])
+def test_a_stranger_on_its_port_gets_no_request(run, tmp_path, family, host):
+    daemon = run(server=LATE_SERVER)
+    told = tmp_path / "daemon" / "app" / "port"
+    wait_until(told.exists)
+    received = []
+    with socket.create_server((host, int(told.read_text())), family=family) as stranger:
+        def answer():
+            while True:
+                try:
+                    wire, _ = stranger.accept()
+                except OSError:
+                    return
+                with wire:
+                    wire.settimeout(2)
+                    try:
+                        if head := wire.recv(65536):
+                            received.append(head)
+                            wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nstranger")
+                    except OSError:
+                        pass
+        threading.Thread(target=answer, daemon=True).start()
+        assert seen(daemon)["env"]["PORT"] != str(stranger.getsockname()[1])
+        message = wait_for_message(daemon, "another program listens on its PORT")
+        assert "another port" in message["message"] and not received
+        stranger.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_child_of_its_own_may_listen(run):
+    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import subprocess, sys; " \
+              "subprocess.run([sys.executable, \"server.py\"])'])"
+    daemon = run(command=(PYTHON, "-c", program))
+    assert seen(daemon)["path"] == "/x"
 
 
 def test_one_that_ignores_sigterm_and_has_children_ends_all_the_same(run):
