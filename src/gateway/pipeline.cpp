@@ -33,6 +33,11 @@ struct Pinned {
   std::unique_ptr<http::BodySource> body{};
 };
 
+/// What the request began on, whatever was put in force since.
+const Pinned& pinned_of(const http::RequestContext& context) noexcept {
+  return *static_cast<const Pinned*>(context.pinned.get());
+}
+
 /// One request on its way through the phases.
 struct Visit {
   http::Request& request;
@@ -235,8 +240,9 @@ class PhasedPipeline final : public Pipeline {
       return *size > *limit && refuse_with(visit, request_too_large());
     }
     auto pinned = std::make_shared<Pinned>();
-    pinned->snapshot = pinned_->snapshot;
-    pinned->services = pinned_->services;
+    const Pinned& begun = pinned_of(visit.context);
+    pinned->snapshot = begun.snapshot;
+    pinned->services = begun.services;
     pinned->body = bound_request_body(*visit.request.body, *limit);
     visit.request.body = pinned->body.get();
     visit.context.pinned = std::move(pinned);
@@ -263,10 +269,11 @@ class PhasedPipeline final : public Pipeline {
     if (context.trace_parent.empty()) {
       find_traceparent(context.trace_parent, visit.request.headers);
     }
-    client::cloud::Credentials* const credentials = pinned_->services.credentials.get();
+    const VersionServices& version = pinned_of(context).services;
+    client::cloud::Credentials* const credentials = version.credentials.get();
     WorkerServices services{services_.http_client,
                             credentials != nullptr ? *credentials : services_.credentials,
-                            services_.local_functions, pinned_->services.functions.get()};
+                            services_.local_functions, version.functions.get()};
     Exchange exchange{visit.request, context, plan.info, services, {}, nullptr, std::nullopt, std::nullopt};
     exchange.deadline = context.started + visit.gateway->settings().timeout;
     if (plan.needs_values) {
