@@ -68,9 +68,11 @@ std::optional<bool> holds(pid_t process, const std::vector<std::uint64_t>& inode
     return errno == ENOENT ? std::optional(false) : std::nullopt;
   }
   bool found = false;
+  bool readable = true;
   while (const dirent* entry = ::readdir(open)) {
     std::array<char, 64> target{};
     const ssize_t size = ::readlinkat(::dirfd(open), entry->d_name, target.data(), target.size());
+    readable = readable && (size >= 0 || errno != EACCES);
     std::string_view text(target.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
     constexpr std::string_view prefix = "socket:[";
     if (!text.starts_with(prefix) || !text.ends_with(']')) {
@@ -82,7 +84,7 @@ std::optional<bool> holds(pid_t process, const std::vector<std::uint64_t>& inode
     found = found || (inode && std::find(inodes.begin(), inodes.end(), *inode) != inodes.end());
   }
   ::closedir(open);
-  return found;
+  return found || readable ? std::optional(found) : std::nullopt;
 }
 
 /// Of the sockets that could take a connect, those of the most specific address do.

@@ -26,6 +26,9 @@ namespace {
 constexpr std::chrono::milliseconds look_interval{20};
 /// So many looks in a row have to find a stranger on the port: a child of the program's may be new.
 constexpr int stranger_looks = 3;
+/// So many starts in a row with a stranger on the port, another one each time, are no chance: the program has
+/// somebody else listen for it (`docker run -p $PORT:80`).
+constexpr unsigned strangers_by_chance = 2;
 /// A process that took requests for so long has not failed: its end is answered by a start at once.
 constexpr std::chrono::seconds settled_after{10};
 constexpr std::chrono::milliseconds first_pause{100};
@@ -275,6 +278,7 @@ class Containers::Runner : public std::enable_shared_from_this<Runner> {
   std::weak_ptr<const gateway::LocalContainer::Place> place_;
   SteadyTime served_since_{};
   std::string why_;
+  unsigned ports_taken_ = 0;  ///< by others, in a row
   std::string last_error_line_;
 };
 
@@ -380,11 +384,21 @@ net::Awaitable<Containers::Runner::Outcome> Containers::Runner::wait_for_listene
   int strangers = 0;
   while (!exited_ && !leaving_) {
     if (const auto origin = find_listener(port)) {
-      if (!is_strangers(*origin)) {
+      const bool is_theirs = !is_strangers(*origin);
+      if (is_theirs) {
+        ports_taken_ = 0;
+      } else if (ports_taken_ == strangers_by_chance) {
+        log::warning(
+            "what listens on the container's PORT is none of its own processes, at each start: it gets the "
+            "requests",
+            {{"container", config_.id}});
+      }
+      if (is_theirs || ports_taken_ >= strangers_by_chance) {
         take_over(*origin);
         co_return Outcome::served;
       }
       if (++strangers == stranger_looks) {
+        ++ports_taken_;
         why_ = "another program listens on its PORT (" + std::to_string(port) +
                "), which was free a moment before; it gets another port, there is nothing to do";
         co_return Outcome::port_taken;

@@ -1,4 +1,5 @@
 """Containers that the daemon runs: real servers, and programs that misbehave."""
+import http.server
 import json
 import os
 import pathlib
@@ -239,6 +240,40 @@ def test_a_stranger_on_its_port_gets_no_request(run, tmp_path, family, host):
         message = wait_for_message(daemon, "another program listens on its PORT")
         assert "another port" in message["message"] and not received
         stranger.shutdown(socket.SHUT_RDWR)
+
+
+def test_one_that_has_somebody_else_listen_for_it(run, tmp_path):
+    """As `docker run -p` does."""
+    daemon = run(server="import os, time\nopen(os.environ['PORT'] + '.port', 'w').close()\ntime.sleep(600)\n")
+    served, ended = {}, threading.Event()
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'"from outside"')
+
+        def log_message(self, *_):
+            pass
+
+    def listen():
+        while not ended.wait(0.02):
+            for told in (tmp_path / "daemon" / "app").glob("*.port"):
+                if told.stem not in served:
+                    served[told.stem] = http.server.ThreadingHTTPServer(("127.0.0.1", int(told.stem)), Answer)
+                    threading.Thread(target=served[told.stem].serve_forever, daemon=True).start()
+    outside = threading.Thread(target=listen)
+    outside.start()
+    try:
+        assert seen(daemon) == "from outside"
+        assert len(served) == 3
+        wait_for_message(daemon, "none of its own processes")
+    finally:
+        ended.set()
+        outside.join()
+        for server in served.values():
+            server.shutdown()
+            server.server_close()
 
 
 def test_a_child_of_its_own_may_listen(run):
