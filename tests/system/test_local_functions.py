@@ -2,6 +2,7 @@
 import concurrent.futures
 import json
 import pathlib
+import threading
 import time
 
 import pytest
@@ -112,6 +113,50 @@ def test_a_reload_replaces_what_changed_and_loses_nothing(start):
     daemon.write_configuration()
     assert daemon.admin("POST", "/reload")[0] == 200
     assert ask(daemon, "/fn")[0] == 502, "it is the cloud's now"
+
+
+def test_reload_after_reload_under_load_runs_each_event_once(start, upstream):
+    """A function that is changed, called elsewhere, and here again, ten times: each event is run by a version that was in
+    force while it was under way, and by no other besides."""
+    code = ("const fs = require('fs'); exports.handler = async (event) => { fs.appendFileSync('events', event.queryStringParameters.id + '\\n');"
+            " await new Promise((r) => setTimeout(r, 30)); return {body: `${process.env.V}`}; };")
+    elsewhere = upstream(lambda request, wire: wire.answer(200, b'{"body": "elsewhere"}'))
+    daemon = begin(start, {"fn/index.js": code}, fn=node(directory="fn", env={"V": "0"}, workers=2))
+    versions, settled = ["0"], [0]  # settled: the place of what is in force for certain
+    answers, ended = [], threading.Event()
+
+    def call(client: int):
+        count = 0
+        while not ended.is_set():
+            count += 1
+            began = settled[0]
+            status, body = ask(daemon, f"/fn?id={client}-{count}")
+            answers.append((f"{client}-{count}", status, body, versions[began:]))
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        running = [pool.submit(call, client) for client in range(6)]
+        try:
+            for version in range(1, 11):
+                time.sleep(0.15)
+                here = version % 3 != 0
+                now = str(version) if here else "elsewhere"
+                daemon.configuration["functions"]["fn"] = (node(directory="fn", env={"V": now}, workers=2) if here
+                                                           else {"url": f"http://127.0.0.1:{elsewhere.port}/"})
+                daemon.write_configuration()
+                versions.append(now)
+                status, text = daemon.admin("POST", "/reload")
+                assert status == 200, text
+                settled[0] = version
+            time.sleep(0.3)
+        finally:
+            ended.set()
+        for one in running:
+            one.result()
+    assert len(answers) > 100
+    assert {status for _, status, _, _ in answers} == {200}, answers
+    assert all(body in valid for _, _, body, valid in answers), [entry for entry in answers if entry[2] not in entry[3]]
+    ran = (daemon.folder / "fn" / "events").read_text().split()
+    assert sorted(ran) == sorted(name for name, _, body, _ in answers if body != "elsewhere"), "each once"
 
 
 def test_the_queue_is_bounded(start):

@@ -126,6 +126,7 @@ class Runtime final : public LocalRuntime {
   std::shared_ptr<Listeners> listeners_;
   RuntimeSettings settings_;
   std::shared_ptr<const LocalTable> table_;
+  std::vector<std::weak_ptr<Pool>> retired_;  ///< of earlier tables: requests may still wait there
   std::map<std::string, FileStates> file_states_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Running>> running_;
   std::uint64_t last_number_ = 0;
@@ -159,6 +160,8 @@ std::shared_ptr<const LocalTable> Runtime::use(const std::vector<FunctionSpec>& 
       const auto kept = table->pools.find(id);
       if (kept == table->pools.end() || kept->second != pool) {
         pool->retire();
+        std::erase_if(retired_, [](const auto& one) { return one.expired(); });
+        retired_.push_back(pool);
       }
     }
   }
@@ -598,9 +601,15 @@ void Runtime::restart_changed() {
 
 void Runtime::stop() {
   stopped_ = true;
+  const std::string why = failure_payload("Stopping", "the daemon is stopping");
   if (table_ != nullptr) {
     for (const auto& [id, pool] : table_->pools) {
-      pool->stop(failure_payload("Stopping", "the daemon is stopping"));
+      pool->stop(why);
+    }
+  }
+  for (const std::weak_ptr<Pool>& retired : retired_) {
+    if (const auto pool = retired.lock()) {
+      pool->stop(why);
     }
   }
   memory_timer_.disarm();
