@@ -20,8 +20,9 @@ build: ## Builds build/sluice
 	@.ci/build release sluice
 
 .PHONY: run
-run: build ## Serves config/demo.yaml on 127.0.0.1:8080, with the parts behind it; Ctrl-C ends it
-	@.ci/setup run
+run: ## Builds, and serves config/demo.yaml on 127.0.0.1:8080 with the parts behind it; Ctrl-C ends it
+	@.ci/setup build run swagger
+	@.ci/build release sluice
 	@exec $(PYTHON) config/demo/launch.py
 
 .PHONY: test
