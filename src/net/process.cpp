@@ -110,7 +110,7 @@ void drop_capabilities() noexcept {
     ::_exit(127);  // it died before that
   }
   for (int number = 1; number < NSIG; ++number) {
-    struct sigaction usual{};
+    struct sigaction usual = {};
     usual.sa_handler = SIG_DFL;
     ::sigaction(number, &usual, nullptr);
   }
@@ -521,7 +521,7 @@ Variables base_environment(const std::string& directory, const std::string& temp
 
 Result<std::string> find_program(const std::string& name, std::string_view path) {
   const auto usable = [](const std::string& file) {
-    struct stat found{};
+    struct stat found = {};
     return ::stat(file.c_str(), &found) == 0 && S_ISREG(found.st_mode) && ::access(file.c_str(), X_OK) == 0;
   };
   if (name.find('/') != std::string::npos) {

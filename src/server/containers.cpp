@@ -244,7 +244,7 @@ class Containers::Runner : public std::enable_shared_from_this<Runner> {
   net::Awaitable<Outcome> run_once();
   Result<void> start_process(std::uint16_t port);
   net::Awaitable<Outcome> wait_for_listener(std::uint16_t port);
-  [[nodiscard]] bool is_strangers(const client::Origin& place) const;
+  bool may_serve_at(const client::Origin& place);
   net::Awaitable<void> serve_until_it_ends();
   net::Awaitable<void> end_process();
   void take_over(client::Origin origin);
@@ -372,11 +372,20 @@ Result<void> Containers::Runner::start_process(std::uint16_t port) {
 }
 
 /// Between the choice of the port and the program's bind() another program may have taken it.
-bool Containers::Runner::is_strangers(const client::Origin& place) const {
+bool Containers::Runner::may_serve_at(const client::Origin& place) {
   std::vector<pid_t> family = process_->descendants();
   family.push_back(process_->pid());
-  const net::PortOwner owner = net::owner_of_port(place.port, place.host == "::1", family);
-  return owner == net::PortOwner::another;
+  if (net::owner_of_port(place.port, place.host == "::1", family) != net::PortOwner::another) {
+    ports_taken_ = 0;
+    return true;
+  }
+  if (ports_taken_ < strangers_by_chance) {
+    return false;
+  }
+  log::warning("what listens on the PORT of the container " + config_.id +
+                   " is none of its own processes, at each start: it gets the requests",
+               {{"container", config_.id}});
+  return true;
 }
 
 net::Awaitable<Containers::Runner::Outcome> Containers::Runner::wait_for_listener(std::uint16_t port) {
@@ -384,16 +393,7 @@ net::Awaitable<Containers::Runner::Outcome> Containers::Runner::wait_for_listene
   int strangers = 0;
   while (!exited_ && !leaving_) {
     if (const auto origin = find_listener(port)) {
-      const bool is_theirs = !is_strangers(*origin);
-      if (is_theirs) {
-        ports_taken_ = 0;
-      } else if (ports_taken_ == strangers_by_chance) {
-        log::warning(
-            "what listens on the container's PORT is none of its own processes, at each start: it gets the "
-            "requests",
-            {{"container", config_.id}});
-      }
-      if (is_theirs || ports_taken_ >= strangers_by_chance) {
+      if (may_serve_at(*origin)) {
         take_over(*origin);
         co_return Outcome::served;
       }

@@ -29,13 +29,9 @@ class JsonWriter {
   }
   /// A name that has nothing to escape: a literal, or a token (RFC 9110 section 5.6.2).
   void plain_key(std::string_view name) {
-    if (comma_) {
-      out_.append(",\"", 2);
-    } else {
-      out_.push_back('"');
-    }
-    out_.append(name);
-    out_.append("\":", 2);
+    separate();
+    out_.push_back('"');
+    out_.append(name).append("\":");
     comma_ = false;
   }
   void value(std::string_view text) {

@@ -532,7 +532,7 @@ void Runtime::look_at_memory() {
 
 void Runtime::add_gauges(const std::string& id) {
   const std::weak_ptr<Pool> weak = table_->pools.at(id);
-  const auto gauge = [&](const char* state, std::size_t Pool::Counts::* count) {
+  const auto gauge = [&](const char* state, auto count) {
     metrics_.gauge("sluice_function_processes", "Processes of local functions.", {"function", "state"},
                    {id, state}, [weak, count] {
                      const auto pool = weak.lock();

@@ -86,8 +86,6 @@ class S3Store final : public ObjectStore {
   net::Awaitable<Result<std::string>> authorize(client::ClientRequest& request,
                                                 gateway::Exchange& exchange) const;
   net::Awaitable<S3Error> error_of(http::Response& response, gateway::Exchange& exchange) const;
-  net::Awaitable<Result<http::Response>> send(const ObjectRequest& request, gateway::Exchange& exchange,
-                                              std::string& token) const;
   static http::Response kept(http::Response response);
 
   S3Settings settings_;
@@ -164,24 +162,6 @@ net::Awaitable<S3Error> S3Store::error_of(http::Response& response, gateway::Exc
   co_return error;
 }
 
-/// One call, whatever its answer.
-net::Awaitable<Result<http::Response>> S3Store::send(const ObjectRequest& request,
-                                                     gateway::Exchange& exchange, std::string& token) const {
-  client::ClientRequest call = prepare(request);
-  Result<std::string> authorized = co_await authorize(call, exchange);
-  if (!authorized) {
-    co_return std::move(authorized).error();
-  }
-  token = std::move(*authorized);
-  client::CallOptions options;
-  options.connect_timeout = settings_.connect_timeout;
-  options.read_timeout = settings_.read_timeout;
-  options.head_deadline = exchange.deadline;
-  options.cancel = &exchange.context.cancel;
-  Result<http::Response> response = co_await exchange.services.http_client.send(call, options);
-  co_return response;
-}
-
 net::Awaitable<Result<http::Response>> S3Store::get(const ObjectRequest& request,
                                                     gateway::Exchange& exchange) const {
   if (has_dot_segment(request.key)) {
@@ -190,19 +170,28 @@ net::Awaitable<Result<http::Response>> S3Store::get(const ObjectRequest& request
     none.status = 404;
     co_return none;
   }
-  std::string token;
-  Result<http::Response> response = co_await send(request, exchange, token);
+  client::ClientRequest call = prepare(request);
+  const Result<std::string> token = co_await authorize(call, exchange);
+  if (!token) {
+    co_return token.error();
+  }
+  client::CallOptions options;
+  options.connect_timeout = settings_.connect_timeout;
+  options.read_timeout = settings_.read_timeout;
+  options.head_deadline = exchange.deadline;
+  options.cancel = &exchange.context.cancel;
+  Result<http::Response> response = co_await exchange.services.http_client.send(call, options);
   if (!response) {
     co_return std::move(response).error();
   }
-  if (response->status == 200 || response->status == 206 || response->status == 304) {
+  const int status = response->status;
+  if (status == 200 || status == 206 || status == 304) {
     co_return kept(std::move(*response));
   }
   S3Error refusal = co_await error_of(*response, exchange);
-  if (!token.empty() && may_be_the_token(response->status, refusal.code)) {
-    exchange.services.credentials.refuse_token(settings_.account, token);
+  if (!token->empty() && may_be_the_token(status, refusal.code)) {
+    exchange.services.credentials.refuse_token(settings_.account, *token);
   }
-  const int status = response->status;
   std::string told = std::move(refusal.text);
   constexpr int proxy_authentication = 407;
   if (status >= 400 && status < 500 && status != proxy_authentication) {

@@ -116,7 +116,7 @@ TEST_F(ObjectStorageTest, Conditions) {
 TEST_F(ObjectStorageTest, EveryChangeOfAFileChangesItsTag) {
   const std::string first = get("data.bin").header("ETag");
   EXPECT_EQ(get("data.bin").header("ETag"), first);
-  struct stat status{};
+  struct stat status = {};
   ASSERT_EQ(::stat((folder_ / "data.bin").c_str(), &status), 0);
   // The same size and time, as an archive that is unpacked has them.
   write("new", "9876543210");

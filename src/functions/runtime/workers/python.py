@@ -98,7 +98,7 @@ def stack_of(error, depth=0):
     frames = [entry for entry in traceback.extract_tb(error.__traceback__)
               if entry.filename not in ("<stdin>", "<string>") and not entry.filename.startswith("<frozen importlib")]
     lines = [line.rstrip("\n") for line in traceback.format_list(frames)][:100]
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    cause = error.__context__ if error.__cause__ is None and not error.__suppress_context__ else error.__cause__
     if cause is not None and depth < 5:
         lines += [f"caused by {type(cause).__name__}: {text_of(cause)[:1024]}"] + stack_of(cause, depth + 1)
     return lines
