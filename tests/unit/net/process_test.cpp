@@ -25,6 +25,9 @@ using testing::Not;
 
 /// One shell script and what came of it.
 class Process : public testing::Test {
+ public:
+  ~Process() override { fs::remove_all(folder_); }
+
  protected:
   Process() {
     std::string pattern = (fs::temp_directory_path() / "sluice-process-XXXXXX").string();
@@ -32,7 +35,6 @@ class Process : public testing::Test {
     options_.directory = folder_;
     options_.environment = base_environment(folder_, folder_);
   }
-  ~Process() override { fs::remove_all(folder_); }
 
   Result<void> start(const std::string& script) {
     options_.arguments = {"/bin/sh", "-c", script};
@@ -187,9 +189,11 @@ char state_of(pid_t pid) {
 }
 
 class Orphans : public Process {
+ public:
+  ~Orphans() override { ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); }
+
  protected:
   Orphans() { adopt_orphans(); }
-  ~Orphans() override { ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); }
   /// Starts a script that says, a line each, the numbers of what it has left behind.
   void start_family(const std::string& script, std::size_t members) {
     ASSERT_TRUE(start(script));

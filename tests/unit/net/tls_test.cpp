@@ -21,12 +21,14 @@ using testing_support::TestAuthority;
 using testing_support::TestCertificate;
 
 class TlsTest : public testing::Test {
+ public:
+  ~TlsTest() override { std::filesystem::remove_all(folder_); }
+
  protected:
   TlsTest() {
     folder_ = std::filesystem::temp_directory_path() / ("sluice-tls-" + make_uuid());
     std::filesystem::create_directories(folder_);
   }
-  ~TlsTest() override { std::filesystem::remove_all(folder_); }
 
   std::string file(const std::string& name, const std::string& text) {
     const std::filesystem::path path = folder_ / name;
