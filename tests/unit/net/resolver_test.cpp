@@ -41,7 +41,7 @@ class DnsServer {
     where.sin_family = AF_INET;
     where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(where);
-    ::bind(socket_, reinterpret_cast<sockaddr*>(&where), size);
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&where), size), 0);
     ::getsockname(socket_, reinterpret_cast<sockaddr*>(&where), &size);
     port_ = ntohs(where.sin_port);
     thread_ = std::thread([this] { serve(); });
@@ -116,7 +116,7 @@ class DnsServer {
     std::string name;
     std::size_t at = 12;
     while (query[at] != 0) {
-      const auto length = static_cast<std::size_t>(query[at]);
+      const auto length = static_cast<std::size_t>(static_cast<unsigned char>(query[at]));
       name += (name.empty() ? "" : ".") + query.substr(at + 1, length);
       at += length + 1;
     }

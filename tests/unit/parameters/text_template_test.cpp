@@ -10,7 +10,6 @@ namespace {
 
 using spec::ParameterIn;
 using spec::ParameterShape;
-using test::capture;
 using test::extract;
 using test::greedy;
 using test::Input;
