@@ -16,6 +16,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "sluice/base/log.hpp"
+#include "sluice/base/temporary_folder.hpp"
 #include "sluice/net/port_owner.hpp"
 #include "sluice/net/process.hpp"
 
@@ -121,31 +122,6 @@ std::optional<client::Origin> find_listener(std::uint16_t port) {
   }
   return std::nullopt;
 }
-
-/// A folder that goes with its process.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    const char* base = std::getenv("TMPDIR");
-    std::string pattern =
-        std::string(base == nullptr || *base == '\0' ? "/tmp" : base) + "/sluice-container-XXXXXX";
-    if (::mkdtemp(pattern.data()) != nullptr) {
-      path_ = pattern;
-    }
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    if (!path_.empty()) {
-      std::error_code ignored;
-      std::filesystem::remove_all(path_, ignored);
-    }
-  }
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// The folders that a program outside the system's needs: for /opt/app/bin/python that is /opt/app, of a link
 /// and of where it leads.
@@ -272,13 +248,14 @@ class Containers::Runner : public std::enable_shared_from_this<Runner> {
   bool serves_ = false;
   bool exited_ = false;
   net::CancelToken wake_;
+  TemporaryFolder temporary_;  ///< goes after the process that may still write there
   std::unique_ptr<net::ChildProcess> process_;
-  std::unique_ptr<TemporaryFolder> temporary_;
   client::cloud::WorkloadGrant grant_;
   std::weak_ptr<const gateway::LocalContainer::Place> place_;
   SteadyTime served_since_{};
   std::string why_;
   unsigned ports_taken_ = 0;  ///< by others, in a row
+  bool told_unknown_owner_ = false;
   std::string last_error_line_;
 };
 
@@ -320,8 +297,8 @@ net::ProcessOptions Containers::Runner::options(std::uint16_t port) {
   net::ProcessOptions options;
   options.arguments = config_.command;
   options.directory = config_.directory;
-  options.temporary = temporary_->path();
-  options.environment = net::base_environment(config_.directory, temporary_->path());
+  options.temporary = temporary_.path();
+  options.environment = net::base_environment(config_.directory, temporary_.path());
   for (const auto& [name, value] : config_.environment) {
     net::set_variable(options.environment, name, value);
   }
@@ -330,7 +307,7 @@ net::ProcessOptions Containers::Runner::options(std::uint16_t port) {
     net::set_variable(options.environment, "YC_METADATA_ADDR", grant_.address());
   }
   options.sandbox.enabled = config_.sandbox;
-  options.sandbox.write = {config_.directory, temporary_->path()};
+  options.sandbox.write = {config_.directory, temporary_.path()};
   options.sandbox.hidden = settings_.hidden;
   // A relative program is one of the container's own folder.
   std::string& program = options.arguments.front();
@@ -351,7 +328,12 @@ Result<void> Containers::Runner::start_process(std::uint16_t port) {
   why_.clear();
   last_error_line_.clear();
   exited_ = false;
-  temporary_ = std::make_unique<TemporaryFolder>();
+  Result<TemporaryFolder> temporary = TemporaryFolder::create("sluice-container");
+  if (temporary.has_error()) {
+    why_ = temporary.error().detail;
+    return temporary.error();
+  }
+  temporary_ = std::move(temporary.value());
   grant_.reset();
   if (!config_.service_account.empty()) {
     Result<std::string> address = tokens_.issue(config_.service_account);
@@ -375,8 +357,14 @@ Result<void> Containers::Runner::start_process(std::uint16_t port) {
 bool Containers::Runner::may_serve_at(const client::Origin& place) {
   std::vector<pid_t> family = process_->descendants();
   family.push_back(process_->pid());
-  if (net::owner_of_port(place.port, place.host == "::1", family) != net::PortOwner::another) {
+  const net::PortOwner owner = net::owner_of_port(place.port, place.host == "::1", family);
+  if (owner != net::PortOwner::another) {
     ports_taken_ = 0;
+    if (owner == net::PortOwner::unknown && !std::exchange(told_unknown_owner_, true)) {
+      log::warning("/proc does not tell whose the PORT of the container " + config_.id +
+                       " is: what listens there gets the requests",
+                   {{"container", config_.id}});
+    }
     return true;
   }
   if (ports_taken_ < strangers_by_chance) {
@@ -454,7 +442,7 @@ net::Awaitable<void> Containers::Runner::end_process() {
     co_await sleep(settings_.stop);
   }
   process_.reset();
-  temporary_.reset();
+  temporary_.remove();
   grant_.reset();
 }
 

@@ -18,6 +18,7 @@
 
 #include "sluice/base/codec.hpp"
 #include "sluice/base/log.hpp"
+#include "sluice/base/temporary_folder.hpp"
 #include "sluice/functions/runtime.hpp"
 #include "sluice/net/process.hpp"
 #include "sluice/net/stream.hpp"
@@ -50,6 +51,7 @@ struct Running {
       : reader(control_bytes), start_timer(wheel, too_late, this), end_timer(wheel, at_the_end, this) {}
   std::shared_ptr<Pool> pool;
   WorkerProcessPtr process;
+  TemporaryFolder temporary;  ///< goes after the process that may still write there
   std::unique_ptr<net::ChildProcess> child;
   std::shared_ptr<net::Stream> control;
   FrameReader reader;
@@ -63,7 +65,6 @@ struct Running {
   bool heap_full = false;  ///< V8 said so
   std::optional<std::string> start_failure;
   client::cloud::WorkloadGrant grant;
-  std::string temporary;
   class Runtime* runtime = nullptr;
 };
 
@@ -108,7 +109,6 @@ class Runtime final : public LocalRuntime {
   void start_one(const std::shared_ptr<Pool>& pool);
   /// Starts the program. Errors: what callers and the log are told.
   Result<void> launch(Running& running, std::uint64_t number);
-  Result<std::string> temporary_folder(std::uint64_t number);
   void on_line(Running& running, net::OutputStream stream, std::string_view line);
   void on_frame(Running& running);
   void on_exit(std::uint64_t number, const net::ExitStatus& status);
@@ -130,7 +130,6 @@ class Runtime final : public LocalRuntime {
   std::map<std::string, FileStates> file_states_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Running>> running_;
   std::uint64_t last_number_ = 0;
-  std::string folder_;
   net::Timer memory_timer_;
   bool stopped_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
@@ -217,23 +216,6 @@ void Runtime::consider(const std::shared_ptr<Pool>& pool) {
   }
 }
 
-Result<std::string> Runtime::temporary_folder(std::uint64_t number) {
-  std::error_code failed;
-  if (folder_.empty() || !fs::is_directory(folder_, failed)) {
-    std::string pattern = (fs::temp_directory_path(failed) / "sluice-XXXXXX").string();
-    if (failed || ::mkdtemp(pattern.data()) == nullptr) {
-      return internal_error("no folder for temporary files can be made at " + pattern + ": " +
-                            std::strerror(errno));
-    }
-    folder_ = pattern;
-  }
-  std::string own = folder_ + "/" + std::to_string(number);
-  if (!fs::create_directory(own, failed)) {
-    return internal_error("no folder for temporary files can be made at " + own + ": " + failed.message());
-  }
-  return own;
-}
-
 Result<void> Runtime::launch(Running& running, std::uint64_t number) {
   const FunctionSpec& spec = running.pool->spec();
   const Result<Handler> handler = resolve_handler(spec.language, spec.directory, spec.handler);
@@ -244,7 +226,7 @@ Result<void> Runtime::launch(Running& running, std::uint64_t number) {
   if (interpreter.has_error()) {
     return interpreter.error();
   }
-  Result<std::string> temporary = temporary_folder(number);
+  Result<TemporaryFolder> temporary = TemporaryFolder::create("sluice-function");
   if (temporary.has_error()) {
     return temporary.error();
   }
@@ -258,7 +240,7 @@ Result<void> Runtime::launch(Running& running, std::uint64_t number) {
                           .handler = handler.value(),
                           .version = running.pool->version(),
                           .interpreter = interpreter.value(),
-                          .temporary = running.temporary,
+                          .temporary = running.temporary.path(),
                           .metadata_address = running.grant.address(),
                           .channels = threads_};
   net::ProcessOptions options = launch_options(input);
@@ -328,10 +310,6 @@ void Runtime::start_one(const std::shared_ptr<Pool>& pool) {
   running.began = Clock::real().steady();
   const Result<void> launched = launch(running, number);
   if (launched.has_error()) {
-    std::error_code ignored;
-    if (!running.temporary.empty()) {
-      fs::remove_all(running.temporary, ignored);
-    }
     start_failed(pool, pool->generation(), failure_payload("CannotStart", launched.error().detail));
     return;
   }
@@ -493,8 +471,6 @@ void Runtime::on_exit(std::uint64_t number, const net::ExitStatus& status) {
     running->pool->ended(running->process, running->expected, now);
   }
   listeners_->tell_ended(number, payload);
-  std::error_code ignored;
-  fs::remove_all(running->temporary, ignored);
 }
 
 void Runtime::kill(std::uint64_t number, KillReason reason) {
@@ -619,11 +595,6 @@ void Runtime::stop() {
     running->control->cancel();
   }
   running_.clear();
-  std::error_code ignored;
-  if (!folder_.empty()) {
-    fs::remove_all(folder_, ignored);
-    folder_.clear();
-  }
 }
 
 }  // namespace
