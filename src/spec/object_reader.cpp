@@ -121,11 +121,35 @@ const Node* ObjectReader::node(std::string_view key) {
   return value == nullptr ? nullptr : document_.resolve(*value);
 }
 
+void ObjectReader::tell_rivals(std::initializer_list<std::string_view> keys) {
+  const Member* first = nullptr;
+  for (const std::string_view key : keys) {
+    const Member* member = usable_ ? node_.find_member(key) : nullptr;
+    const Node* value = member == nullptr ? nullptr : document_.resolve(*member->value);
+    if (value == nullptr || value->is_null()) {
+      continue;
+    }
+    if (first == nullptr) {
+      first = member;
+      continue;
+    }
+    const Node* used = document_.resolve(*first->value);
+    if (!used->is_scalar() || !value->is_scalar() || used->text != value->text) {
+      diagnostics_.add({document_.place(member->mark), unknown_keys_, "repeated-option",
+                        ticked(key) + " is another spelling of " + ticked(first->key) + " (line " +
+                            std::to_string(document_.place(first->mark).line) +
+                            "), which has another value and is used",
+                        "keep one of them"});
+    }
+  }
+}
+
 const Node* ObjectReader::node(std::initializer_list<std::string_view> keys) {
+  tell_rivals(keys);
   const Node* found = nullptr;
   for (const std::string_view key : keys) {
     const Node* value = node(key);
-    if (found == nullptr && value != nullptr) {
+    if (value != nullptr && (found == nullptr || found->is_null())) {
       found = value;
     }
   }
@@ -168,6 +192,7 @@ std::optional<std::string> ObjectReader::string(std::string_view key) {
 }
 
 std::optional<std::string> ObjectReader::string(std::initializer_list<std::string_view> keys) {
+  tell_rivals(keys);
   std::optional<std::string> found;
   for (const std::string_view key : keys) {
     std::optional<std::string> value = string(key);
@@ -226,6 +251,7 @@ std::optional<bool> ObjectReader::boolean(std::string_view key) {
 }
 
 std::optional<bool> ObjectReader::boolean(std::initializer_list<std::string_view> keys) {
+  tell_rivals(keys);
   std::optional<bool> found;
   for (const std::string_view key : keys) {
     const std::optional<bool> value = boolean(key);

@@ -28,7 +28,7 @@ class ObjectReader {
   [[nodiscard]] bool has(std::string_view key);
   /// The node, `$ref` followed; marks the key as known. nullptr when absent.
   const Node* node(std::string_view key);
-  /// First of several spellings that is present.
+  /// First of several spellings that has a value; another one with another value is reported.
   const Node* node(std::initializer_list<std::string_view> keys);
   const Node& required_node(std::string_view key);  ///< reports; returns a null node when absent
   std::optional<std::string> string(std::string_view key);
@@ -53,6 +53,7 @@ class ObjectReader {
   void warning(const Node& at, std::string_view rule, std::string message, std::string hint = {});
 
  private:
+  void tell_rivals(std::initializer_list<std::string_view> keys);
   void wrong_kind(const Node& at, std::string_view key, std::string_view wanted);
   const Document& document_;
   const Node& node_;

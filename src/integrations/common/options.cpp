@@ -89,9 +89,6 @@ std::vector<FieldTemplate> read_fields(spec::ObjectReader& reader, std::string_v
 std::optional<std::string> read_service_account(spec::ObjectReader& reader) {
   std::optional<std::string> found =
       reader.string({"service_account_id", "serviceAccountId", "service_account"});
-  for (const std::string_view key : {"service_account_id", "serviceAccountId", "service_account"}) {
-    reader.accept(key);
-  }
   if (found && found->empty()) {
     found.reset();
   }

@@ -196,5 +196,42 @@ TEST_F(Reader, FollowsReferencesAndSaysNothingOfBrokenOnes) {
   EXPECT_EQ(diagnostics_.items().size(), 1U);
 }
 
+TEST_F(Reader, TellsOfTwoSpellingsWithDifferentValues) {
+  open(R"(o:
+  second: two
+  first: one
+  third: one
+)");
+  EXPECT_EQ(reader()->string({"first", "second", "third"}), "one");
+  EXPECT_THAT(summary(), ElementsAre("2:3: warning repeated-option"));
+  EXPECT_EQ(diagnostics_.items().front().message,
+            "`second` is another spelling of `first` (line 3), which has another value and is used");
+}
+
+TEST_F(Reader, TakesTheSpellingThatHasAValue) {
+  open(R"(o:
+  first:
+  second: {a: 1}
+  flag:
+  Flag: true
+)");
+  {
+    const auto object = reader();
+    ASSERT_NE(object->node({"first", "second"}), nullptr);
+    EXPECT_TRUE(object->node({"first", "second"})->is_mapping());
+    EXPECT_EQ(object->boolean({"flag", "Flag"}), true);
+  }
+  EXPECT_THAT(summary(), IsEmpty());
+}
+
+TEST_F(Reader, TwoSpellingsAreAnErrorWhereUnknownKeysAre) {
+  open(R"(o:
+  first: {a: 1}
+  second: {a: 1}
+)");
+  EXPECT_NE(reader(Severity::error)->node({"first", "second"}), nullptr);
+  EXPECT_THAT(summary(), ElementsAre("3:3: error repeated-option"));
+}
+
 }  // namespace
 }  // namespace sluice::spec
