@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -117,6 +118,15 @@ Result<int> bind_socket(const ListenAddress& address, const Address& where, bool
   return socket.release();
 }
 
+/// A socket that listens and yet takes no connection: whoever knocks is not answered and knocks again, a
+/// second later, at the listener that stands there then. What it had taken would be reset by closing it.
+bool listen_deaf(int socket) {
+  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &nothing};
+  return ::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0 ||
+         ::listen(socket, 1) == 0;
+}
+
 std::uint16_t port_of(const Address& address) {
   if (address.storage.ss_family == AF_INET) {
     return ntohs(reinterpret_cast<const sockaddr_in&>(address.storage).sin_port);
@@ -219,7 +229,8 @@ Result<std::unique_ptr<Listener>> Listener::open(const ListenAddress& address, s
       return probe.error();
     }
     const Descriptor probe_owner(*probe);
-    if (::listen(*probe, 1) != 0) {
+    // One that is bound and about to listen is found by listening only.
+    if (!listen_deaf(*probe)) {
       return listen_error(address, errno);
     }
     *where = local_address(*probe);

@@ -37,10 +37,11 @@ def wait_for_port(port: int, alive=lambda: True, seconds: float = 60) -> None:
 class Daemon:
     """`files`: name → text, the first one is the document of the default gateway, unless `gateways` lists them.
     `configuration`: further keys, as Python values; `listen` is a plain listener unless given, and `ready_port` then tells
-    where it will listen."""
+    where it will listen. `under`: a command that runs the program as the process that it is itself."""
 
     def __init__(self, folder: pathlib.Path, files: dict[str, str], configuration: dict | None = None,
-                 arguments: list[str] | None = None, env: dict[str, str] | None = None, ready_port: int | None = None):
+                 arguments: list[str] | None = None, env: dict[str, str] | None = None, ready_port: int | None = None,
+                 under: list[str] | None = None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -57,7 +58,7 @@ class Daemon:
             "log": {"level": "info", "format": "json", "access": True, "output": str(self.log_file)},
             **(configuration or {}),
         }
-        self.arguments, self.env = arguments or [], env or {}
+        self.arguments, self.env, self.under = arguments or [], env or {}, under or []
         self.process: subprocess.Popen | None = None
 
     def write(self, name: str, text: str) -> pathlib.Path:
@@ -73,7 +74,7 @@ class Daemon:
     def start(self) -> "Daemon":
         config = self.write_configuration()
         with self.stderr_file.open("ab") as stderr:
-            self.process = subprocess.Popen([SLUICE, "serve", "--config", str(config), *self.arguments],
+            self.process = subprocess.Popen([*self.under, SLUICE, "serve", "--config", str(config), *self.arguments],
                                             stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
                                             env={**os.environ, **self.env})
         try:

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -337,3 +338,17 @@ def test_a_listening_port_below_1024_without_the_right_to_it(tmp_path):
         pytest.skip("this machine gives port 81 to everybody")
     assert done.returncode == 1
     assert "127.0.0.1:81" in done.stderr
+
+
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_who_comes_while_it_opens_its_listener_is_served(start, tmp_path, which):
+    """Each of its listen() calls is stretched in turn: a connection that the kernel takes then must find its answer."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed: run .ci/setup test")
+    calls = tmp_path / "calls"
+    daemon = start({"a.yaml": document()}, {"workers": 2},
+                   under=["strace", "-D", "-f", "-qq", "-o", str(calls), "-e", "trace=listen",
+                          "-e", f"inject=listen:delay_exit=300000:when={which}"],
+                   env={"ASAN_OPTIONS": "detect_leaks=0"})  # which knows no tracer
+    assert daemon.get("/hello/Ada")[0] == 200
+    assert calls.read_text().count("listen(") >= which
