@@ -163,13 +163,13 @@ Address local_address(int descriptor) {
 }
 
 std::uint64_t inode_of(const std::string& path) {
-  struct stat about{};
+  struct stat about = {};
   return ::lstat(path.c_str(), &about) == 0 ? about.st_ino : 0;
 }
 
 /// Removes a unix socket that nobody listens on any more.
 Result<void> remove_stale(const ListenAddress& address, const Address& where) {
-  struct stat about{};
+  struct stat about = {};
   if (::lstat(address.unix_path.c_str(), &about) != 0) {
     return {};
   }

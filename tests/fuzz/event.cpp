@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +17,9 @@
 #include "sluice/base/json.hpp"
 #include "sluice/http/h1/parser.hpp"
 #include "sluice/http/target.hpp"
+
+#include "fuzz/parameters.hpp"
+#include "support/repeated_names.hpp"
 
 namespace {
 
@@ -30,19 +32,9 @@ void require(bool condition) {
 }
 
 Json strictly_parsed(const std::string& text) {
-  std::vector<std::set<std::string>> names;
-  const auto once = [&](int /*depth*/, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) {
-      names.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      names.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      require(names.back().insert(value.get<std::string>()).second);
-    }
-    return true;
-  };
+  require(testing_support::repeated_names(text).empty());
   // nlohmann refuses ill-formed UTF-8 and control characters that were not escaped.
-  const Json event = Json::parse(text, once, false);
+  Json event = Json::parse(text, nullptr, false);
   require(event.is_object());
   return event;
 }
@@ -55,26 +47,6 @@ void require_same(const Json& single, const Json& multi, const Multi& wanted) {
     require(multi.at(name) == Json(values));
     require(single.at(name) == values.back());
   }
-}
-
-const parameters::ParameterSet& parameter_set() {
-  static const parameters::ParameterSet set = [] {
-    std::vector<spec::Parameter> list(5);
-    list[0].name = "q";
-    list[1].name = "a";
-    list[1].shape = spec::ParameterShape::array;
-    list[2].name = "o";
-    list[2].shape = spec::ParameterShape::object;
-    list[2].style = spec::ParameterStyle::deep_object;
-    list[3].name = "rest";
-    list[3].in = spec::ParameterIn::path;
-    list[3].style = spec::ParameterStyle::simple;
-    list[4].name = "c";
-    list[4].in = spec::ParameterIn::cookie;
-    list[4].default_values = {{"d"}};
-    return parameters::ParameterSet(std::move(list));
-  }();
-  return set;
 }
 
 void check_query(const Json& event, const http::Request& request) {
@@ -159,14 +131,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   capture.name = "rest";
   capture.value = percent_decode_lenient(request.path.text(), false);
   capture.segments = {capture.value};
-  const parameters::Values values = parameters::Values::extract(parameter_set(), request, {capture});
+  const parameters::Values values = parameters::Values::extract(fuzz::parameter_set(), request, {capture});
   const functions::EventInput input{.request = request,
                                     .context = context,
                                     .gateway_id = "shop",
                                     .path_template = "/{rest+}",
                                     .operation_id = "getIt",
                                     .function_id = "fn",
-                                    .parameter_set = parameter_set(),
+                                    .parameter_set = fuzz::parameter_set(),
                                     .values = values,
                                     .body = body,
                                     .authorizer = nullptr,
@@ -185,7 +157,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Json& multi = event.at(v1 ? "multiValueParameters" : "multiValueParams");
   require(single.size() == multi.size() && single.contains("rest") && single.contains("c"));
   for (const auto& [name, value] : single.items()) {
-    require(value.is_string() && !parameter_set().find(name).empty() && multi.at(name).is_array());
+    require(value.is_string() && !fuzz::parameter_set().find(name).empty() && multi.at(name).is_array());
   }
   require(event.at("requestContext").at("requestId") == "id-1");
   check_query(event, request);

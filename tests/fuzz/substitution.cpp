@@ -12,6 +12,8 @@
 #include "sluice/http/target.hpp"
 #include "sluice/parameters/text_template.hpp"
 
+#include "fuzz/parameters.hpp"
+
 namespace {
 
 using namespace sluice;
@@ -22,26 +24,6 @@ void require(bool condition) {
   if (!condition) {
     std::abort();
   }
-}
-
-const parameters::ParameterSet& parameter_set() {
-  static const parameters::ParameterSet set = [] {
-    std::vector<spec::Parameter> list(5);
-    list[0].name = "q";
-    list[1].name = "a";
-    list[1].shape = spec::ParameterShape::array;
-    list[2].name = "o";
-    list[2].shape = spec::ParameterShape::object;
-    list[2].style = spec::ParameterStyle::deep_object;
-    list[3].name = "rest";
-    list[3].in = spec::ParameterIn::path;
-    list[3].style = spec::ParameterStyle::simple;
-    list[4].name = "c";
-    list[4].in = spec::ParameterIn::cookie;
-    list[4].default_values = {{"d"}};
-    return parameters::ParameterSet(std::move(list));
-  }();
-  return set;
 }
 
 parameters::Values extract(std::string_view query, std::string_view greedy) {
@@ -63,7 +45,7 @@ parameters::Values extract(std::string_view query, std::string_view greedy) {
       capture.segments.back().push_back(byte);
     }
   }
-  return parameters::Values::extract(parameter_set(), request, {capture});
+  return parameters::Values::extract(fuzz::parameter_set(), request, {capture});
 }
 
 std::string_view authority_of(std::string_view url) {
@@ -166,7 +148,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view query = input.substr(0, second);
   input.remove_prefix(std::min(second + 1, input.size()));
 
-  const Result<TextTemplate> compiled = TextTemplate::compile(source, landing, parameter_set());
+  const Result<TextTemplate> compiled = TextTemplate::compile(source, landing, fuzz::parameter_set());
   if (!compiled) {
     require(!compiled.error().detail.empty());
     return 0;

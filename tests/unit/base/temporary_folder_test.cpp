@@ -49,7 +49,7 @@ TEST(TemporaryFolder, IsItsOwnersAloneAndGoesWithAllThatIsInIt) {
     path = folder.path();
     EXPECT_TRUE(fs::path(path).is_absolute());
     EXPECT_THAT(fs::path(path).filename().string(), HasSubstr("sluice-test-"));
-    struct stat status{};
+    struct stat status = {};
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777U, 0700U);
     fs::create_directories(path + "/deep/er");

@@ -1,10 +1,10 @@
-#include <set>
-
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "sluice/base/codec.hpp"
 #include "sluice/functions/forwarding.hpp"
 
+#include "support/repeated_names.hpp"
 #include "unit/functions/builders.hpp"
 
 namespace sluice::functions {
@@ -17,18 +17,8 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 /// Parsed strictly: a name twice in an object is a mistake of the writer's.
 Json event_of(const EventInput& input, PayloadVersion version) {
   const std::string text = make_event(input, version);
-  std::vector<std::set<std::string>> names;
-  const auto once = [&](int /*depth*/, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) {
-      names.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      names.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      EXPECT_TRUE(names.back().insert(value.get<std::string>()).second) << value << " twice in " << text;
-    }
-    return true;
-  };
-  return Json::parse(text, once);
+  EXPECT_THAT(testing_support::repeated_names(text), testing::IsEmpty()) << text;
+  return Json::parse(text);
 }
 
 spec::Parameter parameter(std::string name, spec::ParameterIn in,
